@@ -1,0 +1,50 @@
+// An operation is a plain value that says everything about one endpoint: its published name, where it is, who may
+// call it, what goes in and out, and which errors to expect. Routes, validation, OpenAPI, the docs page, SDK types
+// and the security matrix are made from it.
+
+import type { Static, TObject, TSchema } from "typebox"
+import type { ErrorName } from "./errors.ts"
+import type { PrincipalKind } from "./principal.ts"
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
+
+export interface Operation<
+  Path extends TObject = TObject,
+  Query extends TObject = TObject,
+  Body extends TSchema | null = TSchema | null,
+  Output extends TSchema = TSchema,
+> {
+  /** Published name in PascalCase; it opens every error message. */
+  readonly name: string
+  readonly method: Method
+  /** Template with `{parameters}`. Literal segments win over parameters. */
+  readonly path: string
+  readonly tag: "common" | "chat" | "feeds" | "video" | "admin"
+  /** One sentence for the reference page. */
+  readonly summary: string
+  /** Which kinds of principal may knock at all; a refusal here is 403/17. */
+  readonly access: readonly PrincipalKind[]
+  readonly params: Path
+  readonly query: Query
+  /** Null: whatever the body holds is ignored. */
+  readonly body: Body
+  readonly output: Output
+  /** HTTP status of success. */
+  readonly status: 200 | 201
+  /** Beyond those of every authenticated route (accessKey, authentication, token*, rateLimit, appSuspended, input). */
+  readonly errors: readonly ErrorName[]
+}
+
+/** Declares an operation; the types of its input and output follow from the schemas. */
+export const operation = <P extends TObject, Q extends TObject, B extends TSchema | null, O extends TSchema>(
+  value: Operation<P, Q, B, O>,
+): Operation<P, Q, B, O> => value
+
+export interface InputOf<Op extends Operation> {
+  path: Static<Op["params"]>
+  query: Static<Op["query"]>
+  body: Op["body"] extends TSchema ? Static<Op["body"]> : Op["body"] extends null ? undefined : unknown
+}
+
+// `duration` is added by the envelope, so handlers do not return it.
+export type OutputOf<Op extends Operation> = Omit<Static<Op["output"]>, "duration">

@@ -1,0 +1,2 @@
+export * from "./calls/operations.ts"
+export * from "./calls/schemas.ts"

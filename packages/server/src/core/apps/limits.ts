@@ -1,0 +1,3 @@
+export const limits = {
+  appsListedMax: 1000,
+} as const

@@ -1,0 +1,33 @@
+import type { Migration } from "../../store/migrate.ts"
+
+export const migrations: readonly Migration[] = [
+  {
+    id: "0001_create",
+    async up({ schema, columns }) {
+      await schema
+        .createTable("api_keys")
+        .addColumn("api_key", columns.key, (column) => column.primaryKey().notNull())
+        .addColumn("app_id", columns.number, (column) => column.notNull().references("apps.id"))
+        .addColumn("label", columns.text, (column) => column.notNull())
+        .addColumn("created_at", columns.number, (column) => column.notNull())
+        .execute()
+      await schema.createIndex("api_keys_app").on("api_keys").columns(["app_id", "created_at"]).execute()
+      await schema
+        .createTable("secrets")
+        .addColumn("api_key", columns.key, (column) => column.notNull().references("api_keys.api_key"))
+        .addColumn("kid", columns.key, (column) => column.notNull())
+        .addColumn("app_id", columns.number, (column) => column.notNull())
+        .addColumn("sealed", columns.text, (column) => column.notNull())
+        .addColumn("alg", columns.key, (column) => column.notNull())
+        .addColumn("state", columns.key, (column) => column.notNull())
+        .addColumn("created_at", columns.number, (column) => column.notNull())
+        .addPrimaryKeyConstraint("secrets_pk", ["api_key", "kid"])
+        .execute()
+      await schema
+        .createTable("master_key_check")
+        .addColumn("id", columns.number, (column) => column.primaryKey().notNull())
+        .addColumn("check_value", columns.key, (column) => column.notNull())
+        .execute()
+    },
+  },
+]

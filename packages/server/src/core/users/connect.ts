@@ -1,0 +1,103 @@
+// The two ways in which a user comes into being without an operation of their own: a socket that connects, and a
+// change that somebody proven makes for the first time.
+
+import { ANONYMOUS_USER_ID, inputError, users as operations } from "@weir/protocol"
+import { Compile } from "typebox/compile"
+import type { Awaitable } from "../../base/chain.ts"
+import type { EnsureActor } from "../../request/http.ts"
+import type { ConnectUser } from "../../request/socket.ts"
+import type { Database, Read } from "../../store/database.ts"
+import { dropUsers, type Users, userKey } from "./cache.ts"
+import { isLastActiveStale, mergeUser, newUser, ownUserResponse, type UnreadCounts, type UserInput } from "./rules.ts"
+import { insertMissingUsers, selectUser, selectUsers, type User, upsertUsers } from "./store.ts"
+
+const userRequest = Compile(operations.UserRequest)
+
+/** Members of `user_details` that are not the client's to set; they are left out, not refused (contract/auth.md §4.3). */
+const serverOwned = new Set([
+  "role",
+  "teams",
+  "teams_role",
+  "banned",
+  "shadow_banned",
+  "online",
+  "created_at",
+  "updated_at",
+  "last_active",
+  "deactivated_at",
+  "deleted_at",
+  "revoke_tokens_issued_before",
+  "blocked_user_ids",
+])
+const own = new Set(["id", "name", "image", "language", "invisible", "privacy_settings", "custom"])
+
+export interface ConnectParts {
+  readonly db: Database
+  readonly users: Users
+  /** Unread counters for the first frame; the product that counts hands them in. */
+  readonly unreadOf: (appId: number, userId: string) => Awaitable<UnreadCounts>
+}
+
+/** Creates or updates the user of a socket from what its client says, and answers with their own view. */
+export function createConnectUser({ db, users, unreadOf }: ConnectParts): ConnectUser {
+  return async (caller, details, now) => {
+    if (caller.kind === "anonymous") return ownUserResponse(newUser(caller.appId, ANONYMOUS_USER_ID, 0, "anonymous"), true)
+    const { appId, userId } = caller
+    const input = readDetails(userId, details)
+    const existing = await users.get(userKey(appId, userId))
+    const user = connected(existing, input, appId, now)
+    if (user !== existing) {
+      await db.transact(async (tx) => {
+        // Read again inside: the cached row may be older than a change that is committed by now.
+        const stored = await selectUser(tx, appId, userId)
+        await upsertUsers(tx, [connected(stored, input, appId, now)])
+        dropUsers(users, tx, appId, [userId])
+      })
+    }
+    return ownUserResponse(user, true, await unreadOf(appId, userId))
+  }
+}
+
+function connected(existing: User | null, input: UserInput, appId: number, now: number): User {
+  const merged = mergeUser(existing, input, appId, now)
+  return isLastActiveStale(merged, now) ? { ...merged, lastActive: now } : merged
+}
+
+// Older clients send custom data flat, beside the built-in members (contract/chat.md §0.3b), so the rest is custom.
+function readDetails(userId: string, details: Record<string, unknown>): UserInput {
+  const custom: Record<string, unknown> = { ...(details.custom as object | undefined) }
+  const input: Record<string, unknown> = { id: userId }
+  for (const [name, value] of Object.entries(details)) {
+    if (value === null || value === undefined || serverOwned.has(name)) continue
+    if (!own.has(name)) custom[name] = value
+    else if (name !== "id" && name !== "custom") input[name] = value
+  }
+  if (Object.keys(custom).length > 0) input.custom = custom
+  if (!userRequest.Check(input)) {
+    const [error] = userRequest.Errors(input)
+    throw inputError(`user_details${error?.instancePath.replaceAll("/", ".") ?? ""} ${error?.message ?? "is invalid"}`)
+  }
+  return input as unknown as UserInput
+}
+
+/** See EnsureActor (request/http.ts). A cached user costs nothing here. */
+export function createEnsureActor(users: Users): EnsureActor {
+  return async (tx, appId, userId, create, now) => {
+    if (userId === ANONYMOUS_USER_ID) return
+    const user = users.peek(userKey(appId, userId)) ?? (await selectUser(tx, appId, userId))
+    if (user?.deletedAt) throw inputError(`User with id ${userId} was deleted`)
+    if (user?.deactivatedAt) throw inputError(`User with id ${userId} is deactivated`)
+    if (user) return
+    if (!create) throw inputError(`User with id ${userId} doesn't exist`)
+    await insertMissingUsers(tx, [newUser(appId, userId, now)])
+    dropUsers(users, tx, appId, [userId])
+  }
+}
+
+/** The users of these ids. Throws inputError that names those who do not exist or were deleted. */
+export async function requireUsers(read: Read, appId: number, ids: readonly string[]): Promise<Map<string, User>> {
+  const found = await selectUsers(read, appId, ids)
+  const missing = ids.filter((id) => found.get(id)?.deletedAt !== null)
+  if (missing.length > 0) throw inputError(`The following users do not exist: ${missing.slice(0, 10).join(", ")}`)
+  return found
+}

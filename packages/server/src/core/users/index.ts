@@ -1,0 +1,5 @@
+export { createUsers, dropUsers, type Users, userKey, usersById } from "./cache.ts"
+export { createConnectUser, createEnsureActor, requireUsers } from "./connect.ts"
+export { presenceChanged } from "./events.ts"
+export { newUser, type UnreadCounts, type UserResponse, userResponse } from "./rules.ts"
+export { insertMissingUsers, selectUser, selectUsers, type User } from "./store.ts"

@@ -1,0 +1,152 @@
+import type { Read, Tx } from "../../store/database.ts"
+
+export interface UserRow {
+  app_id: number
+  id: string
+  role: string
+  name: string | null
+  image: string | null
+  language: string
+  /** 0 or 1. */
+  invisible: number
+  /** JSON array of team names. */
+  teams: string
+  /** JSON object. */
+  custom: string
+  /** JSON object, or null for the defaults. */
+  privacy_settings: string | null
+  created_at: number
+  updated_at: number
+  last_active: number | null
+  deactivated_at: number | null
+  deleted_at: number | null
+  revoke_tokens_issued_before: number | null
+}
+
+declare module "../../store/database.ts" {
+  interface Tables {
+    users: UserRow
+  }
+}
+
+/** A user as the server thinks of them. Times are milliseconds. */
+export interface User {
+  readonly appId: number
+  readonly id: string
+  readonly role: string
+  readonly name: string | null
+  readonly image: string | null
+  readonly language: string
+  readonly invisible: boolean
+  readonly teams: readonly string[]
+  readonly custom: Readonly<Record<string, unknown>>
+  readonly privacySettings: PrivacySettings | null
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly lastActive: number | null
+  readonly deactivatedAt: number | null
+  readonly deletedAt: number | null
+  readonly revokeTokensIssuedBefore: number | null
+}
+
+export interface PrivacySettings {
+  readonly typing_indicators?: { readonly enabled: boolean }
+  readonly read_receipts?: { readonly enabled: boolean }
+  readonly delivery_receipts?: { readonly enabled: boolean }
+}
+
+export async function selectUser(read: Read, appId: number, id: string): Promise<User | null> {
+  const row = await read
+    .selectFrom("users")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("id", "=", id)
+    .executeTakeFirst()
+  return row === undefined ? null : userOf(row)
+}
+
+/** Those of the ids that exist, by id. */
+export async function selectUsers(read: Read, appId: number, ids: readonly string[]): Promise<Map<string, User>> {
+  if (ids.length === 0) return new Map()
+  const rows = await read.selectFrom("users").selectAll().where("app_id", "=", appId).where("id", "in", ids).execute()
+  return new Map(rows.map((row) => [row.id, userOf(row)]))
+}
+
+/** Writes users whole, whether they exist or not. */
+export async function upsertUsers(tx: Tx, users: readonly User[]): Promise<void> {
+  if (users.length === 0) return
+  await tx
+    .insertInto("users")
+    .values(users.map(rowOf))
+    .onConflict((conflict) =>
+      conflict.columns(["app_id", "id"]).doUpdateSet((update) => ({
+        role: update.ref("excluded.role"),
+        name: update.ref("excluded.name"),
+        image: update.ref("excluded.image"),
+        language: update.ref("excluded.language"),
+        invisible: update.ref("excluded.invisible"),
+        teams: update.ref("excluded.teams"),
+        custom: update.ref("excluded.custom"),
+        privacy_settings: update.ref("excluded.privacy_settings"),
+        updated_at: update.ref("excluded.updated_at"),
+        last_active: update.ref("excluded.last_active"),
+        deactivated_at: update.ref("excluded.deactivated_at"),
+        deleted_at: update.ref("excluded.deleted_at"),
+        revoke_tokens_issued_before: update.ref("excluded.revoke_tokens_issued_before"),
+      })),
+    )
+    .execute()
+}
+
+/** Adds users that are not there yet and leaves the others alone. */
+export async function insertMissingUsers(tx: Tx, users: readonly User[]): Promise<void> {
+  if (users.length === 0) return
+  await tx
+    .insertInto("users")
+    .values(users.map(rowOf))
+    .onConflict((conflict) => conflict.columns(["app_id", "id"]).doNothing())
+    .execute()
+}
+
+export const deleteUserRow = (tx: Tx, appId: number, id: string): Promise<unknown> =>
+  tx.deleteFrom("users").where("app_id", "=", appId).where("id", "=", id).execute()
+
+export function userOf(row: UserRow): User {
+  return {
+    appId: row.app_id,
+    id: row.id,
+    role: row.role,
+    name: row.name,
+    image: row.image,
+    language: row.language,
+    invisible: row.invisible === 1,
+    teams: JSON.parse(row.teams) as string[],
+    custom: JSON.parse(row.custom) as Record<string, unknown>,
+    privacySettings: row.privacy_settings === null ? null : (JSON.parse(row.privacy_settings) as PrivacySettings),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    lastActive: row.last_active,
+    deactivatedAt: row.deactivated_at,
+    deletedAt: row.deleted_at,
+    revokeTokensIssuedBefore: row.revoke_tokens_issued_before,
+  }
+}
+
+const rowOf = (user: User): UserRow => ({
+  app_id: user.appId,
+  id: user.id,
+  role: user.role,
+  name: user.name,
+  image: user.image,
+  language: user.language,
+  invisible: user.invisible ? 1 : 0,
+  teams: JSON.stringify(user.teams),
+  custom: JSON.stringify(user.custom),
+  privacy_settings: user.privacySettings === null ? null : JSON.stringify(user.privacySettings),
+  created_at: user.createdAt,
+  updated_at: user.updatedAt,
+  last_active: user.lastActive,
+  deactivated_at: user.deactivatedAt,
+  deleted_at: user.deletedAt,
+  revoke_tokens_issued_before: user.revokeTokensIssuedBefore,
+})

@@ -1,0 +1,110 @@
+// Between the commit and the world. Committed events go to the sockets of this node at once and over the bus to the
+// others; the outbox row is then marked, in batches. Rows that stay unmarked belong to a node that died in between:
+// any node takes them over, so an event is told at least once.
+
+import type { Clock } from "../base/clock.ts"
+import type { Logger } from "../base/log.ts"
+import type { Database, StoredEvent } from "../store/database.ts"
+import { markRelayed, prune, takeStale } from "../store/outbox.ts"
+import type { Bus } from "./bus/bus.ts"
+import type { Delivery } from "./event.ts"
+import { limits } from "./limits.ts"
+
+/** Hears of every event on every node, this one first. */
+export type Deliver = (appId: number, deliveries: readonly Delivery[]) => void
+
+export interface Relay {
+  /** Tells the world something that is not worth a row: typing, presence. Lost when a node dies. */
+  tell(appId: number, deliveries: readonly Delivery[]): void
+  /** Marks what is still unmarked and stops. */
+  close(): Promise<void>
+}
+
+export interface RelayParts {
+  readonly db: Database
+  readonly bus: Bus
+  readonly clock: Clock
+  readonly log: Logger
+  readonly deliver: Deliver
+}
+
+export function createRelay({ db, bus, clock, log, deliver }: RelayParts): Relay {
+  const unmarked: number[] = []
+  let lastPruneMs = clock.now()
+
+  const tell = (appId: number, deliveries: readonly Delivery[]): void => {
+    deliver(appId, deliveries)
+    if (bus.shared) bus.publish("event", JSON.stringify({ appId, deliveries }))
+  }
+  const tellStored = (events: readonly StoredEvent[]): void => {
+    for (const event of events) {
+      tell(event.appId, event.deliveries as readonly Delivery[])
+      unmarked.push(event.id)
+    }
+  }
+
+  db.onCommitted(tellStored)
+  const stopHearing = bus.subscribe("event", (payload, fromNode) => {
+    if (fromNode === bus.nodeId) return
+    const { appId, deliveries } = JSON.parse(payload) as { appId: number; deliveries: Delivery[] }
+    deliver(appId, deliveries)
+  })
+
+  const mark = async (): Promise<void> => {
+    while (unmarked.length > 0) {
+      const ids = unmarked.slice(0, limits.outboxMarkBatchMax)
+      await markRelayed(db, ids, clock.now())
+      unmarked.splice(0, ids.length)
+    }
+  }
+  const takeOver = async (): Promise<void> => {
+    const olderThanMs = clock.now() - limits.outboxStaleAfterMs
+    const stale = await takeStale(db, { olderThanMs, nodeId: bus.nodeId, limit: limits.outboxMarkBatchMax })
+    if (stale.length > 0) log.info("relaying events of a node that went away", { events: stale.length })
+    tellStored(stale)
+  }
+  const pruneOld = async (): Promise<void> => {
+    if (clock.now() - lastPruneMs < limits.outboxPruneEveryMs) return
+    lastPruneMs = clock.now()
+    await prune(db, clock.now() - limits.outboxKeptMs)
+  }
+
+  const repeat = repeatedly(log, limits.outboxMarkEveryMs, mark)
+  const repeatStale = repeatedly(log, limits.outboxStaleEveryMs, async () => {
+    await takeOver()
+    await pruneOld()
+  })
+  return {
+    tell,
+    async close() {
+      stopHearing()
+      await Promise.all([repeat.stop(), repeatStale.stop()])
+      await mark()
+    },
+  }
+}
+
+/** Runs `work` again and again with a pause between the runs; a failure is logged and the next run comes as usual. */
+function repeatedly(log: Logger, everyMs: number, work: () => Promise<void>): { stop(): Promise<void> } {
+  let running: Promise<void> = Promise.resolve()
+  let stopped = false
+  let timer: ReturnType<typeof setTimeout>
+  const schedule = (): void => {
+    timer = setTimeout(() => {
+      running = work()
+        .catch((error) => log.error("relay failed", { cause: error }))
+        .then(() => {
+          if (!stopped) schedule()
+        })
+    }, everyMs)
+    timer.unref?.()
+  }
+  schedule()
+  return {
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await running
+    },
+  }
+}

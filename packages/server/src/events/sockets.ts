@@ -1,0 +1,321 @@
+// The open sockets of this node: who they belong to, what they hear, and when they end. Delivery to a topic is one
+// call to the runtime whatever the number of subscribers; everything else goes by user.
+
+import { ApiError, closeCodeOf, closeCodes } from "@weir/protocol"
+import type { ServerWebSocket } from "bun"
+import { type Awaitable, chain, isPromise } from "../base/chain.ts"
+import type { Clock } from "../base/clock.ts"
+import { randomId } from "../base/ids.ts"
+import type { Logger } from "../base/log.ts"
+import type { Bus } from "./bus/bus.ts"
+import { type Delivery, frameOf, type MembersOf } from "./event.ts"
+import { limits } from "./limits.ts"
+import type { Presence } from "./presence.ts"
+import { topics } from "./topics.ts"
+
+/** What hangs on a socket. Times are monotonic milliseconds. */
+export interface SocketData {
+  /** Empty until the socket is admitted. */
+  connectionId: string
+  appId: number
+  userId: string
+  /** Null: the token has no end. */
+  expiresAtMs: number | null
+  readonly topics: Set<string>
+  heardAtMs: number
+  beatAtMs: number
+  /** Frames heard in the current minute, against floods. */
+  framesHeard: number
+  framesWindowMs: number
+  /** Set once a close was sent; the socket is cut when it lingers. */
+  closingAtMs: number | null
+  /** Renders an error in the dialect of the socket's path. */
+  readonly errorFrame: (error: ApiError, connectionId: string) => string
+  /** The handshake's own state (request/socket.ts). */
+  handshake: unknown
+}
+
+export type Socket = ServerWebSocket<SocketData>
+
+/** Who a socket is for, once that is proved. */
+export interface SocketIdentity {
+  readonly appId: number
+  readonly userId: string
+  /** Milliseconds until the token expires; null when it does not. */
+  readonly lifetimeMs: number | null
+  /** False for a token limited to calls: it hears the calls it asked for and nothing of the user's. */
+  readonly hearsUser: boolean
+}
+
+/** A caller's wish to hear more on one of its sockets, wherever that socket is. */
+export interface Subscription {
+  readonly connectionId: string
+  readonly appId: number
+  readonly userId: string
+  readonly topics: readonly string[]
+}
+
+export interface Sockets {
+  /** Takes a socket in and gives it its connection id. Throws rateLimit when the user has too many. */
+  admit(socket: Socket, identity: SocketIdentity): string
+  /** The socket is gone. */
+  remove(socket: Socket): void
+  /** Closes with an error frame first, so that the client knows why. */
+  refuse(socket: Socket, error: ApiError): void
+  /** Subscribes one socket of this deployment. Throws connectionNotFound when it is not the caller's or not open. */
+  subscribe(subscription: Subscription): Awaitable<void>
+  /** Takes topics off one socket; a socket that is gone is fine. */
+  unsubscribe(subscription: Subscription): Awaitable<void>
+  deliver(appId: number, deliveries: readonly Delivery[]): void
+  /** Users with a socket on this node that is subscribed to the topic, at most `max`. */
+  subscribers(topic: string, max: number): string[]
+  subscriberCount(topic: string): number
+  readonly count: number
+  attach(publisher: Publisher): void
+  /** Sends every socket away with a code that says «come back». */
+  drain(): void
+  close(): void
+}
+
+export interface Publisher {
+  publish(topic: string, frame: string): unknown
+  subscriberCount(topic: string): number
+}
+
+export interface SocketsParts {
+  readonly clock: Clock
+  readonly bus: Bus
+  readonly presence: Presence
+  readonly log: Logger
+  /** Ids of all members; from a cache when it can be. */
+  readonly membersOf: (appId: number, of: MembersOf) => Awaitable<readonly string[]>
+}
+
+type Command =
+  | { kind: "subscribe" | "unsubscribe"; to: string; ref: string; subscription: Subscription }
+  | { kind: "done"; to: string; ref: string; found: boolean }
+
+export function createSockets({ clock, bus, presence, log, membersOf }: SocketsParts): Sockets {
+  const byId = new Map<string, Socket>()
+  const byUser = new Map<string, Set<Socket>>()
+  const closing = new Set<Socket>()
+  const waitingCommands = new Map<string, (found: boolean) => void>()
+  /** Deliveries to members wait for each other per channel, so that a look-up cannot change their order. */
+  const memberQueues = new Map<string, Promise<void>>()
+  let publisher: Publisher | null = null
+
+  const socketsOf = (appId: number, userId: string): Iterable<Socket> => byUser.get(topics.user(appId, userId)) ?? []
+
+  const refuse = (socket: Socket, error: ApiError): void => {
+    if (socket.data.closingAtMs !== null) return
+    socket.send(socket.data.errorFrame(error, socket.data.connectionId))
+    end(socket, closeCodeOf(error.kind), error.reason)
+  }
+
+  const end = (socket: Socket, code: number, reason: string): void => {
+    if (socket.data.closingAtMs !== null) return
+    socket.data.closingAtMs = clock.monotonic()
+    closing.add(socket)
+    remove(socket)
+    // A close reason has room for 123 bytes (RFC 6455 §5.5).
+    socket.close(code, Buffer.from(reason).subarray(0, 120).toString("utf8").replace(/\uFFFD+$/, ""))
+  }
+
+  // Once it is sent away, a socket hears nothing more, even while its close is on the way.
+  const remove = (socket: Socket): void => {
+    const { connectionId, appId, userId } = socket.data
+    if (connectionId === "" || byId.get(connectionId) !== socket) return
+    byId.delete(connectionId)
+    const key = topics.user(appId, userId)
+    const all = byUser.get(key)
+    all?.delete(socket)
+    if (all?.size === 0) byUser.delete(key)
+    for (const topic of socket.data.topics) if (socket.readyState === 1) socket.unsubscribe(topic)
+    socket.data.topics.clear()
+    presence.disconnect(appId, userId)
+  }
+
+  const join = (socket: Socket, topic: string): void => {
+    if (socket.data.topics.has(topic)) return
+    if (socket.data.topics.size >= limits.topicsPerSocketMax) {
+      throw new ApiError("rateLimit", `a connection can watch at most ${limits.topicsPerSocketMax} things`)
+    }
+    socket.subscribe(topic)
+    socket.data.topics.add(topic)
+  }
+  const leave = (socket: Socket, topic: string): void => {
+    if (socket.data.topics.delete(topic)) socket.unsubscribe(topic)
+  }
+
+  const applyHere = (kind: "subscribe" | "unsubscribe", { connectionId, appId, userId, topics }: Subscription): boolean => {
+    const socket = byId.get(connectionId)
+    if (socket === undefined || socket.data.appId !== appId || socket.data.userId !== userId) return false
+    for (const topic of topics) (kind === "subscribe" ? join : leave)(socket, topic)
+    return true
+  }
+
+  const apply = (kind: "subscribe" | "unsubscribe", subscription: Subscription): Awaitable<boolean> => {
+    const node = subscription.connectionId.split("-")[0] as string
+    if (node === bus.nodeId || !bus.shared) return applyHere(kind, subscription)
+    return new Promise((resolve) => {
+      const ref = randomId(12)
+      const timer = setTimeout(() => answered(false), limits.commandTimeoutMs)
+      const answered = (found: boolean): void => {
+        clearTimeout(timer)
+        waitingCommands.delete(ref)
+        resolve(found)
+      }
+      waitingCommands.set(ref, answered)
+      send({ kind, to: node, ref, subscription })
+    })
+  }
+
+  const send = (command: Command): void => bus.publish("command", JSON.stringify(command))
+  const stopHearing = bus.subscribe("command", (payload, fromNode) => {
+    const command = JSON.parse(payload) as Command
+    if (command.to !== bus.nodeId) return
+    if (command.kind === "done") waitingCommands.get(command.ref)?.(command.found)
+    else {
+      const found = applyHere(command.kind, command.subscription)
+      send({ kind: "done", to: fromNode, ref: command.ref, found })
+    }
+  })
+
+  const deliverOne = (appId: number, delivery: Delivery): void => {
+    switch (delivery.to) {
+      case "topic":
+        publisher?.publish(delivery.topic, delivery.frame)
+        return
+      case "users":
+        for (const userId of delivery.userIds) sendToUser(appId, userId, delivery.unlessTopic, delivery.frame)
+        return
+      case "members":
+        return deliverToMembers(appId, delivery)
+      case "unsubscribe":
+        for (const userId of delivery.userIds) {
+          for (const socket of socketsOf(appId, userId)) leave(socket, delivery.topic)
+        }
+        return
+      case "close":
+        for (const socket of [...socketsOf(appId, delivery.userId)]) {
+          refuse(socket, new ApiError(delivery.error, delivery.reason))
+        }
+    }
+  }
+
+  const sendToUser = (appId: number, userId: string, unlessTopic: string | undefined, frame: string): void => {
+    for (const socket of socketsOf(appId, userId)) {
+      if (unlessTopic === undefined || !socket.data.topics.has(unlessTopic)) socket.send(frame)
+    }
+  }
+
+  const deliverToMembers = (appId: number, delivery: Extract<Delivery, { to: "members" }>): void => {
+    if (byUser.size === 0) return
+    const key = `${appId}|${delivery.of.kind}|${delivery.of.cid}`
+    const tell = (userIds: readonly string[]): void => {
+      for (const userId of userIds) sendToUser(appId, userId, delivery.unlessTopic, delivery.frame)
+    }
+    const queued = memberQueues.get(key)
+    const members = queued === undefined ? membersOf(appId, delivery.of) : queued.then(() => membersOf(appId, delivery.of))
+    if (!isPromise(members)) return tell(members)
+    const done: Promise<void> = members
+      .then(tell)
+      .catch((error) => log.error("could not look up members for a notification", { cause: error }))
+      .then(() => {
+        if (memberQueues.get(key) === done) memberQueues.delete(key)
+      })
+    memberQueues.set(key, done)
+  }
+
+  // One pass a second over all sockets keeps the number of timers at one.
+  const sweep = (): void => {
+    const now = clock.monotonic()
+    let beat: string | null = null
+    for (const socket of [...byId.values()]) {
+      const { data } = socket
+      if (data.expiresAtMs !== null && now >= data.expiresAtMs) {
+        refuse(socket, new ApiError("tokenExpired", "JWTAuth error: token is expired (exp)"))
+      } else if (now - data.heardAtMs > limits.silenceMs) {
+        end(socket, closeCodes.silence, "nothing was heard for too long")
+      } else if (socket.getBufferedAmount() > limits.socketBufferBytesMax) {
+        end(socket, closeCodes.slowConsumer, "the connection reads too slowly")
+      } else if (now - data.beatAtMs >= limits.healthCheckEveryMs) {
+        data.beatAtMs = now
+        beat ??= new Date(clock.now()).toISOString()
+        socket.send(healthCheck(data.connectionId, beat))
+        socket.ping()
+      }
+    }
+    for (const socket of closing) {
+      if (socket.readyState === 3) closing.delete(socket)
+      else if (now - (socket.data.closingAtMs ?? now) > limits.closeLingerMs) {
+        socket.terminate()
+        closing.delete(socket)
+      }
+    }
+  }
+  const sweeping = setInterval(sweep, limits.sweepEveryMs)
+  sweeping.unref?.()
+
+  return {
+    admit(socket, { appId, userId, lifetimeMs, hearsUser }) {
+      const key = topics.user(appId, userId)
+      const all = byUser.get(key)
+      if (all !== undefined && all.size >= limits.socketsPerUserMax) {
+        throw new ApiError("rateLimit", `user has ${limits.socketsPerUserMax} open connections already`)
+      }
+      const now = clock.monotonic()
+      const { data } = socket
+      data.connectionId = `${bus.nodeId}-${randomId(20)}`
+      data.appId = appId
+      data.userId = userId
+      data.expiresAtMs = lifetimeMs === null ? null : now + lifetimeMs
+      data.heardAtMs = now
+      data.beatAtMs = now
+      byId.set(data.connectionId, socket)
+      if (hearsUser) {
+        if (all === undefined) byUser.set(key, new Set([socket]))
+        else all.add(socket)
+      }
+      presence.connect(appId, userId)
+      return data.connectionId
+    },
+    remove,
+    refuse,
+    subscribe: (subscription) => chain(apply("subscribe", subscription), requireFound),
+    unsubscribe: (subscription) => chain(apply("unsubscribe", subscription), () => undefined),
+    deliver(appId, deliveries) {
+      for (const delivery of deliveries) deliverOne(appId, delivery)
+    },
+    subscribers(topic, max) {
+      const users = new Set<string>()
+      for (const socket of byId.values()) {
+        if (users.size >= max) break
+        if (socket.data.topics.has(topic)) users.add(socket.data.userId)
+      }
+      return [...users]
+    },
+    subscriberCount: (topic) => publisher?.subscriberCount(topic) ?? 0,
+    get count() {
+      return byId.size
+    },
+    attach(server) {
+      publisher = server
+    },
+    drain() {
+      for (const socket of [...byId.values()]) end(socket, closeCodes.serviceRestart, "the server restarts")
+    },
+    close() {
+      clearInterval(sweeping)
+      stopHearing()
+      for (const answered of [...waitingCommands.values()]) answered(false)
+    },
+  }
+}
+
+function requireFound(found: boolean): void {
+  if (!found) throw new ApiError("connectionNotFound", "connection_id is not an open connection of this user")
+}
+
+const healthCheck = (connectionId: string, createdAt: string): string =>
+  frameOf({ type: "health.check", connection_id: connectionId, cid: "*", created_at: createdAt })

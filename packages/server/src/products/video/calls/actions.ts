@@ -1,0 +1,101 @@
+// What can be done to a call, and who may by default in each built-in type (contract/auth.md §6.7, contract/video.md
+// A6). One choice is stricter than elsewhere: in the type `default` a call is for its members and its maker. Knowing
+// the id of somebody else's call opens nothing; types that are open by purpose (audio_room, livestream) say so.
+
+import type { Action } from "../../../authorize/decide.ts"
+import { type CompiledGrants, compileGrants, type GrantTable } from "../../../authorize/grants.ts"
+
+const action = (id: string): Action => ({
+  id,
+  name: id.split("-").map((word) => word[0]?.toUpperCase() + word.slice(1)).join(""),
+})
+
+export const actions = {
+  createCall: action("create-call"),
+  readCall: action("read-call"),
+  joinCall: action("join-call"),
+  endCall: action("end-call"),
+  updateCall: action("update-call"),
+  updateCallMember: action("update-call-member"),
+  removeCallMember: action("remove-call-member"),
+} as const
+
+const enter = ["read-call", "join-call"]
+const talk = ["send-audio", "send-video", "screenshare"]
+const react = ["create-reaction", "send-event"]
+const moderate = ["mute-users", "block-users", "kick-user", "read-call-stats"]
+const lead = [
+  ...moderate,
+  "join-backstage",
+  "end-call",
+  "update-call",
+  "update-call-settings",
+  "update-call-member",
+  "update-call-member-role",
+  "update-call-permissions",
+  "remove-call-member",
+  "pin-for-everyone",
+  "change-max-duration",
+  "start-record-call",
+  "stop-record-call",
+  "start-broadcast-call",
+  "stop-broadcast-call",
+  "start-transcription-call",
+  "stop-transcription-call",
+  "start-closed-captions-call",
+  "stop-closed-captions-call",
+]
+const everything = [...enter, ...talk, ...react, ...lead, "create-call", "join-ended-call", "enable-noise-cancellation"]
+
+const grantsByType: Record<string, GrantTable> = {
+  default: {
+    user: ["create-call"],
+    call_member: [...enter, ...talk, ...react],
+    speaker: [...enter, ...talk, ...react],
+    viewer: [...enter, ...react],
+    moderator: [...enter, ...talk, ...react, ...moderate],
+    host: [...enter, ...talk, ...react, ...lead],
+    admin: everything,
+  },
+  audio_room: {
+    user: ["create-call", ...enter, ...react],
+    guest: [...enter, ...react],
+    call_member: [...enter, ...react],
+    speaker: [...enter, ...react, "send-audio"],
+    viewer: [...enter, ...react],
+    moderator: [...enter, ...react, ...moderate],
+    host: [...enter, ...react, "send-audio", ...lead],
+    admin: everything,
+  },
+  livestream: {
+    anonymous: enter,
+    user: ["create-call", ...enter, ...react],
+    call_member: [...enter, ...react],
+    speaker: [...enter, ...talk, ...react],
+    viewer: [...enter, ...react],
+    moderator: [...enter, ...react, ...moderate],
+    host: [...enter, ...talk, ...react, ...lead],
+    admin: everything,
+  },
+  development: {
+    user: everything,
+    guest: everything,
+    call_member: everything,
+    viewer: [...enter, ...react],
+    host: everything,
+    moderator: everything,
+    admin: everything,
+  },
+}
+
+const compiled = new Map(Object.entries(grantsByType).map(([type, table]) => [type, compileGrants(table)]))
+
+/** Grants of a call type, or undefined when there is no such type. */
+export const grantsOf = (type: string): CompiledGrants | undefined => compiled.get(type)
+
+/** Roles that a member can have in a type: those that its grants name, without the kinds of callers. */
+export const memberRolesOf = (type: string): string[] =>
+  Object.keys(grantsByType[type] ?? {}).filter((role) => role !== "anonymous")
+
+/** Capabilities that roles of this type can hold at all, in the order of the list. */
+export const capabilities: readonly Action[] = everything.map(action)

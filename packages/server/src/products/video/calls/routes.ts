@@ -1,0 +1,334 @@
+import {
+  ANONYMOUS_USER_ID,
+  ApiError,
+  type AppCaller,
+  cidOf,
+  inputError,
+  limits as wireLimits,
+  notFoundError,
+  video as operations,
+  userIdOf,
+} from "@weir/protocol"
+import { can, type Decision, hide, type Resource } from "../../../authorize/decide.ts"
+import { type Awaitable, chain } from "../../../base/chain.ts"
+import { newUser, requireUsers, type UserResponse, type Users, userResponse, usersById } from "../../../core/users/index.ts"
+import type { Presence } from "../../../events/presence.ts"
+import type { Sockets } from "../../../events/sockets.ts"
+import { topics } from "../../../events/topics.ts"
+import { type Route, route } from "../../../request/route.ts"
+import type { Read, Tx } from "../../../store/database.ts"
+import { actions } from "./actions.ts"
+import { type Calls, callKey, dropCall, selectView } from "./cache.ts"
+import { callCreated, callEnded, callRing, callUpdated, memberAdded, memberRemoved, memberUpdated } from "./events.ts"
+import {
+  type CallView,
+  callResource,
+  callResponse,
+  callView,
+  capabilitiesByRole,
+  checkSettings,
+  jsonWithin,
+  type MemberInput,
+  memberResponse,
+  memberRows,
+  membersPerCallMax,
+  ownCapabilities,
+  pageMembers,
+  parseTimestamp,
+  requireGrants,
+  startsBackstage,
+} from "./rules.ts"
+import { type CallMemberRow, type CallRow, deleteMembers, insertCall, updateCallRow, upsertMembers } from "./store.ts"
+
+export interface CallRouteParts {
+  readonly calls: Calls
+  readonly users: Users
+  readonly presence: Pick<Presence, "isOnline">
+  readonly sockets: Pick<Sockets, "subscribe" | "unsubscribe">
+}
+
+/** What a loaded call brings into a route. */
+interface Loaded {
+  readonly cid: string
+  readonly view: CallView
+  readonly resource: Resource
+}
+
+export function callRoutes(parts: CallRouteParts): Route[] {
+  const { calls, users } = parts
+
+  const shown = (user: Parameters<typeof userResponse>[0]): UserResponse =>
+    userResponse(user, parts.presence.isOnline(user.appId, user.id))
+
+  /** Users of a call by id; whoever is gone for good is shown by id alone. */
+  const people = async (appId: number, ids: Iterable<string>): Promise<(id: string) => UserResponse> => {
+    const found = await usersById(users, appId, ids)
+    return (id) => shown(found.get(id) ?? newUser(appId, id, 0))
+  }
+
+  const state = async (principal: AppCaller, view: CallView, membersLimit: number | undefined) => {
+    const { call } = view
+    const members = view.members.slice(0, membersLimit ?? operations.callLimits.membersPageDefault)
+    const person = await people(call.app_id, [call.created_by_id, ...members.map((member) => member.user_id)])
+    return {
+      call: callResponse(call, person(call.created_by_id)),
+      members: members.map((member) => memberResponse(member, person(member.user_id))),
+      own_capabilities: ownCapabilities(principal, callResource(principal, call.type, call.cid, view)),
+    }
+  }
+
+  const load = (appId: number, principal: AppCaller, type: string, id: string): Awaitable<Loaded> => {
+    const cid = cidOf(type, id)
+    return chain(calls.get(callKey(appId, cid)), (view) => {
+      if (view === null) throw absent(cid)
+      return { cid, view, resource: callResource(principal, type, cid, view) }
+    })
+  }
+
+  /** Whether the caller may know of the call; if not, it is as if there were none. */
+  const visible = (principal: AppCaller, { cid, resource }: Loaded): Decision =>
+    hide(can(principal, actions.readCall, resource), () => absent(cid))
+
+  /** Binds the caller's socket to the call's events, unless the right to hear them went away meanwhile. */
+  const watch = async (principal: AppCaller, connectionId: string | null, type: string, cid: string): Promise<void> => {
+    if (connectionId === null || principal.kind === "server") return
+    const { appId } = principal
+    const userId = userIdOf(principal) ?? ANONYMOUS_USER_ID
+    const subscription = { connectionId, appId, userId, topics: [topics.call(appId, cid)] }
+    await parts.sockets.subscribe(subscription)
+    const view = await calls.get(callKey(appId, cid))
+    if (!can(principal, actions.readCall, callResource(principal, type, cid, view)).allowed) {
+      await parts.sockets.unsubscribe(subscription)
+    }
+  }
+
+  return [
+    route(operations.getOrCreateCall, {
+      writes: true,
+      actor: "required",
+      actorOf: ({ body }) => body.data?.created_by_id ?? body.data?.created_by?.id,
+      load: ({ appId, principal, input }) => {
+        const { type, id } = input.path
+        requireGrants(type)
+        const cid = cidOf(type, id)
+        return chain(calls.get(callKey(appId, cid)), (view) => ({
+          cid,
+          existing: view,
+          resource: callResource(principal, type, cid, view),
+        }))
+      },
+      authorize: ({ principal, existing, resource }) =>
+        can(principal, existing === null ? actions.createCall : actions.readCall, resource),
+      async handle({ appId, principal, actor, input, cid, existing, tx, now }) {
+        const creator = actor as string
+        const { view, created } =
+          existing === null
+            ? await create(tx, newCall(appId, cid, input, creator, now), input.body.data?.members ?? [], now)
+            : { view: existing, created: false }
+        if (!created) requireReadable(principal, view)
+        const answer = await state(principal, view, input.body.members_limit)
+        const person = await people(appId, view.members.map((member) => member.user_id))
+        const members = view.members.map((member) => memberResponse(member, person(member.user_id)))
+        const event = { appId, call: answer.call, now }
+        if (created) {
+          tx.emit(callCreated(event, members))
+          dropCall(calls, tx, appId, cid)
+        }
+        const caller = (await people(appId, [creator]))(creator)
+        if (input.body.ring) tx.emit(callRing("call.ring", event, members, caller, input.body.video ?? true))
+        if (input.body.notify) tx.emit(callRing("call.notification", event, members, caller, input.body.video ?? true))
+        return { created, ...answer }
+      },
+      after: ({ principal, connectionId, input, cid }) => watch(principal, connectionId, input.path.type, cid),
+    }),
+
+    route(operations.getCall, {
+      load: ({ appId, principal, input }) => load(appId, principal, input.path.type, input.path.id),
+      authorize: ({ principal, ...loaded }) => visible(principal, loaded),
+      handle: ({ principal, view, input }) => state(principal, view, input.query.members_limit),
+      after: ({ principal, connectionId, input, cid }) => watch(principal, connectionId, input.path.type, cid),
+    }),
+
+    route(operations.updateCall, {
+      writes: true,
+      load: ({ appId, principal, input }) => load(appId, principal, input.path.type, input.path.id),
+      authorize: ({ principal, ...loaded }) => [
+        visible(principal, loaded),
+        can(principal, actions.updateCall, loaded.resource),
+      ],
+      async handle({ appId, principal, input, cid, tx, now }) {
+        const { custom, starts_at, settings_override } = input.body
+        await updateCallRow(tx, appId, cid, {
+          ...(custom === undefined ? {} : { custom: jsonWithin("custom", custom, wireLimits.customBytesMax) }),
+          ...(starts_at === undefined ? {} : { starts_at: parseTimestamp("starts_at", starts_at) }),
+          ...(settings_override === undefined ? {} : { settings_override: checkSettings(settings_override) }),
+          updated_at: now,
+        })
+        const answer = await state(principal, await requireView(tx, appId, cid), undefined)
+        tx.emit(callUpdated({ appId, call: answer.call, now }, capabilitiesByRole(input.path.type)))
+        dropCall(calls, tx, appId, cid)
+        return answer
+      },
+    }),
+
+    route(operations.endCall, {
+      writes: true,
+      load: ({ appId, principal, input }) => load(appId, principal, input.path.type, input.path.id),
+      authorize: ({ principal, ...loaded }) => [
+        visible(principal, loaded),
+        can(principal, actions.endCall, loaded.resource),
+      ],
+      async handle({ appId, principal, actor, cid, tx, now }) {
+        const stored = await requireView(tx, appId, cid)
+        if (stored.call.ended_at !== null) return {}
+        await updateCallRow(tx, appId, cid, { ended_at: now, updated_at: now })
+        const { call } = await state(principal, await requireView(tx, appId, cid), 0)
+        const user = actor === null ? null : (await people(appId, [actor]))(actor)
+        tx.emit(callEnded({ appId, call, now }, user))
+        dropCall(calls, tx, appId, cid)
+        return {}
+      },
+    }),
+
+    route(operations.queryCallMembers, {
+      load: ({ appId, principal, input }) => load(appId, principal, input.body.type, input.body.id),
+      authorize: ({ principal, ...loaded }) => visible(principal, loaded),
+      async handle({ appId, input, view }) {
+        const page = pageMembers(view.members, input.body)
+        const person = await people(appId, page.members.map((member) => member.user_id))
+        return { ...page, members: page.members.map((member) => memberResponse(member, person(member.user_id))) }
+      },
+    }),
+
+    route(operations.updateCallMembers, {
+      writes: true,
+      load: ({ appId, principal, input }) => load(appId, principal, input.path.type, input.path.id),
+      authorize: ({ principal, input, ...loaded }) => {
+        const { update_members = [], remove_members = [] } = input.body
+        const leaves = remove_members.every((userId) => userId === userIdOf(principal))
+        return [
+          visible(principal, loaded),
+          ...(update_members.length > 0 ? [can(principal, actions.updateCallMember, loaded.resource)] : []),
+          // Whoever is a member may always leave.
+          ...(remove_members.length > 0 && !leaves ? [can(principal, actions.removeCallMember, loaded.resource)] : []),
+        ]
+      },
+      async handle({ appId, principal, input, cid, tx, now }) {
+        const before = await requireView(tx, appId, cid)
+        const changed = memberRows(before.call, input.body.update_members ?? [], now)
+        const removed = (input.body.remove_members ?? []).filter((userId) => before.roles.has(userId))
+        await changeMembers(tx, before, changed, removed)
+        const after = await requireView(tx, appId, cid)
+        const { call } = await state(principal, after, 0)
+        const person = await people(appId, changed.map((row) => row.user_id))
+        const shownMembers = after.members.filter((member) => changed.some((row) => row.user_id === member.user_id))
+        const members = shownMembers.map((member) => memberResponse(member, person(member.user_id)))
+        const isNew = (member: { user_id: string }): boolean => !before.roles.has(member.user_id)
+        const event = { appId, call, now }
+        if (members.some(isNew)) tx.emit(memberAdded(event, members.filter(isNew)))
+        if (!members.every(isNew)) tx.emit(memberUpdated(event, members.filter((member) => !isNew(member))))
+        if (removed.length > 0) tx.emit(memberRemoved(event, removed, await shutOut(appId, after, removed)))
+        dropCall(calls, tx, appId, cid)
+        return { members }
+      },
+    }),
+  ]
+
+  async function create(
+    tx: Tx,
+    call: CallRow,
+    inputs: readonly MemberInput[],
+    now: number,
+  ): Promise<{ view: CallView; created: boolean }> {
+    const members = memberRows(call, inputs, now)
+    await requireUsers(tx, call.app_id, members.map((member) => member.user_id))
+    if (!(await insertCall(tx, call))) return { view: await requireView(tx, call.app_id, call.cid), created: false }
+    await upsertMembers(tx, members)
+    return { view: callView(call, members), created: true }
+  }
+
+  /** Of those removed, the ones who may not read the call by their own role either. */
+  async function shutOut(appId: number, view: CallView, removed: readonly string[]): Promise<string[]> {
+    const found = await usersById(users, appId, removed)
+    return removed.filter((userId) => {
+      const user = found.get(userId)
+      const caller: AppCaller = {
+        kind: "user",
+        appId,
+        apiKey: "",
+        userId,
+        role: user?.role ?? "user",
+        teams: user?.teams ?? [],
+        issuedAt: null,
+        expiresAt: null,
+        calls: null,
+      }
+      return !can(caller, actions.readCall, callResource(caller, view.call.type, view.call.cid, view)).allowed
+    })
+  }
+}
+
+const absent = (cid: string): ApiError => notFoundError("call", cid)
+
+async function requireView(read: Read, appId: number, cid: string): Promise<CallView> {
+  const view = await selectView(read, appId, cid)
+  if (view === null) throw absent(cid)
+  return view
+}
+
+// Somebody else may have made the call between the decision and the change.
+function requireReadable(principal: AppCaller, { call, ...view }: CallView): void {
+  const resource = callResource(principal, call.type, call.cid, { call, ...view })
+  const decision = can(principal, actions.readCall, resource)
+  if (!decision.allowed) throw decision.error
+}
+
+async function changeMembers(
+  tx: Tx,
+  before: CallView,
+  changed: readonly CallMemberRow[],
+  removed: readonly string[],
+): Promise<void> {
+  const { app_id, cid } = before.call
+  await requireUsers(tx, app_id, changed.map((row) => row.user_id))
+  const added = changed.filter((row) => !before.roles.has(row.user_id))
+  if (before.members.length + added.length - removed.length > membersPerCallMax) {
+    throw inputError(`a call has at most ${membersPerCallMax} members`, { update_members: "too many" })
+  }
+  await deleteMembers(tx, app_id, cid, removed)
+  await upsertMembers(tx, changed)
+}
+
+interface NewCallInput {
+  readonly path: { readonly type: string; readonly id: string }
+  readonly body: {
+    readonly data?: {
+      readonly custom?: Record<string, unknown>
+      readonly settings_override?: Record<string, Record<string, unknown>>
+      readonly starts_at?: string
+      readonly team?: string
+      readonly channel_cid?: string
+    }
+  }
+}
+
+function newCall(appId: number, cid: string, { path, body }: NewCallInput, creator: string, now: number): CallRow {
+  const data = body.data ?? {}
+  const call: CallRow = {
+    app_id: appId,
+    cid,
+    type: path.type,
+    id: path.id,
+    created_by_id: creator,
+    team: data.team ?? null,
+    channel_cid: data.channel_cid ?? null,
+    custom: jsonWithin("custom", data.custom ?? {}, wireLimits.customBytesMax),
+    settings_override: checkSettings(data.settings_override ?? {}),
+    starts_at: data.starts_at === undefined ? null : parseTimestamp("starts_at", data.starts_at),
+    ended_at: null,
+    backstage: 0,
+    created_at: now,
+    updated_at: now,
+  }
+  return { ...call, backstage: startsBackstage(call) ? 1 : 0 }
+}

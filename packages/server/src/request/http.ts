@@ -1,0 +1,280 @@
+// The pipeline of a request, stage by stage: find the route, know the caller, count, read the input, load, decide,
+// handle, answer. Whatever is answered from caches runs to its end in one tick (base/chain.ts).
+
+import { ApiError, type AppCaller, inputError, type Operation, type OperatorPrincipal, userIdOf } from "@weir/protocol"
+import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
+import type { Decision, Denied } from "../authorize/decide.ts"
+import { type Awaitable, chain, isPromise } from "../base/chain.ts"
+import type { Clock } from "../base/clock.ts"
+import { uuid } from "../base/ids.ts"
+import type { Logger } from "../base/log.ts"
+import type { Database, Tx } from "../store/database.ts"
+import { readBody } from "./body.ts"
+import { type InputReader, inputReader } from "./input.ts"
+import type { LimitState, RateLimiter } from "./rate-limit.ts"
+import { answer, preflight, refusal } from "./respond.ts"
+import { type AdminRoute, type Route, type RouteContext, route as routeOf } from "./route.ts"
+import { createRouter } from "./router.ts"
+import { firstOf, parseTarget, type Query } from "./target.ts"
+
+export { routeOf as route }
+
+/** Makes sure that the acting user exists; `create` when the caller vouches for them. Throws inputError. */
+export type EnsureActor = (tx: Tx, appId: number, userId: string, create: boolean, now: number) => Awaitable<void>
+
+export interface HttpParts {
+  readonly routes: readonly Route[]
+  readonly adminRoutes: readonly AdminRoute[]
+  readonly authenticate: Authenticate
+  /** Knows an operator by the `Authorization` header. Throws ApiError authentication. */
+  readonly authenticateOperator: (authorization: string | null) => OperatorPrincipal
+  readonly ensureActor: EnsureActor
+  readonly db: Database
+  readonly limiter: RateLimiter
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** What is known of the caller's end of the connection. */
+export interface Peer {
+  readonly address: string
+}
+
+export type ServeHttp = (request: Request, peer: Peer) => Awaitable<Response>
+
+interface Entry {
+  readonly operation: Operation
+  readonly reader: InputReader<Operation>
+  readonly route: Route | null
+  readonly admin: AdminRoute | null
+}
+
+/** Builds the pipeline. Throws when a route lacks what it must say or two answer at one address. */
+export function createHttp(parts: HttpParts): ServeHttp {
+  const router = createRouter<Entry>()
+  for (const route of parts.routes) addRoute(route.operation, { route, admin: null })
+  for (const admin of parts.adminRoutes) addRoute(admin.operation, { route: null, admin })
+
+  function addRoute(operation: Operation, target: { route: Route | null; admin: AdminRoute | null }): void {
+    if (operation.access.length === 0) throw new Error(`operation ${operation.name} does not say who may call it`)
+    if ((target.admin !== null) !== operation.access.includes("operator")) {
+      throw new Error(`operation ${operation.name} mixes the operators' door with the apps'`)
+    }
+    if (target.route !== null && typeof target.route.definition.authorize !== "function") {
+      throw new Error(`route ${operation.name} decides nothing`)
+    }
+    router.add(operation.method, operation.path, { operation, reader: inputReader(operation), ...target })
+  }
+
+  return (request, peer) => {
+    const exchange: Exchange = { request, peer, startedMs: performance.now(), operation: "Request", caller: null }
+    if (request.method === "OPTIONS") return preflight(request)
+    try {
+      const response = serve(exchange)
+      return isPromise(response) ? response.catch((error) => fail(exchange, error)) : response
+    } catch (error) {
+      return fail(exchange, error)
+    }
+  }
+
+  function serve(exchange: Exchange): Awaitable<Response> {
+    const { request } = exchange
+    const { path, query } = parseTarget(request.url)
+    const match = router.find(request.method, path)
+    if (match === null) throw new ApiError("notFound", `no endpoint answers ${request.method} ${path.slice(0, 200)}`)
+    const entry = match.value
+    exchange.operation = entry.operation.name
+    const now = parts.clock.now()
+    if (entry.admin !== null) return serveAdmin(exchange, entry, entry.admin, match.params, query, now)
+    const route = entry.route as Route
+    return chain(parts.authenticate(credentialsOf(request.headers, query), now), (principal) => {
+      exchange.caller = principal
+      if (!entry.operation.access.includes(principal.kind)) throw wrongKind(principal)
+      return chain(takeLimit(exchange, route, principal, now), (limitState) =>
+        chain(bodyOf(request, entry.operation), (body) => {
+          const input = entry.reader.read(match.params, query, body)
+          return runRoute(exchange, route, principal, input, query, now, limitState)
+        }),
+      )
+    })
+  }
+
+  function takeLimit(exchange: Exchange, route: Route, principal: AppCaller, now: number): Awaitable<LimitState | null> {
+    const { limit } = route.definition
+    if (limit === undefined || principal.kind === "server") return null
+    return parts.limiter.take(limit, principal.appId, exchange.peer.address, now)
+  }
+
+  function runRoute(
+    exchange: Exchange,
+    route: Route,
+    principal: AppCaller,
+    input: RouteContext<Operation>["input"],
+    query: Query,
+    now: number,
+    limitState: LimitState | null,
+  ): Awaitable<Response> {
+    const { definition, operation } = route
+    const acting = actingUser(principal, route, input)
+    const context: RouteContext<Operation> = {
+      input,
+      principal,
+      appId: principal.appId,
+      actor: acting.userId,
+      connectionId: firstOf(query, "connection_id"),
+      read: parts.db.read,
+      now,
+    }
+    const handled = chain(definition.load ? definition.load(context) : noLoad, (loaded) => {
+      const full = Object.assign(context, loaded)
+      refuseUnlessAllowed(definition.authorize(full))
+      const output = definition.writes
+        ? parts.db.transact(async (tx) => {
+            if (acting.userId !== null) {
+              await parts.ensureActor(tx, principal.appId, acting.userId, acting.vouched, now)
+            }
+            return definition.handle({ ...full, tx })
+          })
+        : definition.handle(full as never)
+      const { after } = definition
+      return after === undefined ? output : chain(output, (value) => chain(after(full, value), () => value))
+    })
+    return chain(handled, (output) =>
+      answer(output, exchange.startedMs, {
+        status: operation.status,
+        acceptsGzip: acceptsGzip(exchange.request),
+        limitState,
+      }),
+    )
+  }
+
+  async function serveAdmin(
+    exchange: Exchange,
+    entry: Entry,
+    admin: AdminRoute,
+    params: Record<string, string>,
+    query: Query,
+    now: number,
+  ): Promise<Response> {
+    const principal = parts.authenticateOperator(exchange.request.headers.get("authorization"))
+    const input = entry.reader.read(params, query, await bodyOf(exchange.request, entry.operation))
+    const output = await parts.db.transact(async (tx) =>
+      admin.handle({ input, principal, read: parts.db.read, tx, now }),
+    )
+    const options = { status: entry.operation.status, acceptsGzip: acceptsGzip(exchange.request) }
+    return answer(output, exchange.startedMs, options)
+  }
+
+  function fail(exchange: Exchange, thrown: unknown): Response {
+    const error = thrown instanceof ApiError ? thrown : unexpected(thrown)
+    const denied = thrown instanceof DeniedError ? thrown.denied : null
+    const decisionId = error.status === 401 || error.status === 403 || denied !== null ? uuid() : null
+    const line = {
+      operation: exchange.operation,
+      code: error.code,
+      status: error.status,
+      reason: error.reason,
+      internal: error.internal,
+      decision_id: decisionId,
+      caller: exchange.caller?.kind,
+      user_id: exchange.caller === null ? undefined : userIdOf(exchange.caller),
+      app_id: exchange.caller?.appId,
+      checks: denied?.checks,
+      address: exchange.peer.address,
+    }
+    if (error.status >= 500) parts.log.error("request failed", { ...line, cause: thrown })
+    else parts.log.info("request refused", line)
+    return refusal(error, {
+      operation: exchange.operation,
+      startedMs: exchange.startedMs,
+      acceptsGzip: false,
+      errorPages: errorPagesOf(exchange.request),
+      decisionId,
+    })
+  }
+}
+
+interface Exchange {
+  readonly request: Request
+  readonly peer: Peer
+  readonly startedMs: number
+  operation: string
+  caller: AppCaller | null
+}
+
+const noLoad = {}
+
+/** A refusal with the decision behind it, for the log. */
+class DeniedError extends ApiError {
+  constructor(readonly denied: Denied) {
+    const { error } = denied
+    super(error.kind, error.reason, { internal: `${denied.action} on ${denied.resource}` })
+  }
+}
+
+function refuseUnlessAllowed(decisions: Decision | readonly Decision[]): void {
+  if ("allowed" in decisions) {
+    if (!decisions.allowed) throw new DeniedError(decisions)
+    return
+  }
+  for (const decision of decisions) if (!decision.allowed) throw new DeniedError(decision)
+}
+
+/** Reads what a caller brought: from headers, or for the kind and key from the query. */
+export const credentialsOf = (headers: Headers, query: Query): Credentials => ({
+  apiKey: firstOf(query, "api_key"),
+  authType: headers.get("stream-auth-type") ?? firstOf(query, "stream-auth-type"),
+  authorization: headers.get("authorization"),
+})
+
+const bodyOf = (request: Request, operation: Operation): Awaitable<unknown> =>
+  operation.body === null ? null : readBody(request)
+
+function wrongKind(principal: AppCaller): ApiError {
+  const who = principal.kind === "server" ? "a server token" : `${principal.kind} callers`
+  return new ApiError("notAllowed", `this endpoint is not open to ${who}`)
+}
+
+interface Acting {
+  readonly userId: string | null
+  /** The caller proved or described the user, so a missing row may be made. */
+  readonly vouched: boolean
+}
+
+interface ActingInput {
+  user_id?: string
+  user?: { id?: string }
+}
+
+// A client may only act as itself; the id that it sends along is checked against the token, never believed.
+function actingUser(principal: AppCaller, route: Route, input: RouteContext<Operation>["input"]): Acting {
+  const { definition } = route
+  const body = (input.body ?? {}) as ActingInput
+  const query = input.query as ActingInput
+  const named =
+    definition.actorOf === undefined
+      ? (body.user_id ?? body.user?.id ?? query.user_id)
+      : (definition.actorOf(input) ?? body.user_id ?? body.user?.id ?? query.user_id)
+  if (principal.kind === "server") {
+    if (named === undefined && definition.actor === "required") {
+      throw inputError("user_id is required for server side requests", { user_id: "is required" })
+    }
+    return { userId: named ?? null, vouched: body.user?.id !== undefined }
+  }
+  const own = userIdOf(principal) as string
+  if (named !== undefined && named !== own) {
+    throw new ApiError("notAllowed", `user_id is '${named}', but the token belongs to '${own}'`)
+  }
+  return { userId: own, vouched: principal.kind !== "anonymous" }
+}
+
+const acceptsGzip = (request: Request): boolean => request.headers.get("accept-encoding")?.includes("gzip") ?? false
+
+/** Error pages are served by this server, so the link leads to the address that the client used. */
+export function errorPagesOf(request: Request): string {
+  const pathStart = request.url.indexOf("/", request.url.indexOf("://") + 3)
+  return `${request.url.slice(0, pathStart)}/errors`
+}
+
+const unexpected = (thrown: unknown): ApiError =>
+  new ApiError("internal", "internal error", { internal: String(thrown), cause: thrown })

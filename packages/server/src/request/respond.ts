@@ -1,0 +1,91 @@
+// Responses: the JSON of an answer or a refusal, with the headers that browsers and clients need.
+
+import { type ApiError, errorEnvelope } from "@weir/protocol"
+import type { LimitState } from "./rate-limit.ts"
+
+/** Below this a compressed body is hardly smaller and costs time. */
+const gzipBytesMin = 1400
+
+const exposedHeaders = "x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, x-decision-id"
+
+// No cookies are ever used, so any origin may call: the token, not the origin, is the credential (contract/auth.md §9).
+const baseHeaders: Record<string, string> = {
+  "content-type": "application/json; charset=utf-8",
+  "access-control-allow-origin": "*",
+  "access-control-expose-headers": exposedHeaders,
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+}
+
+export interface ResponseOptions {
+  status: number
+  acceptsGzip: boolean
+  limitState?: LimitState | null
+  /** Further headers, lower-case. */
+  headers?: Record<string, string>
+}
+
+export const durationSince = (startedMs: number): string => `${(performance.now() - startedMs).toFixed(2)}ms`
+
+/** The answer of an operation; `duration` is put in at the end. */
+export function answer(output: object, startedMs: number, options: ResponseOptions): Response {
+  const json = JSON.stringify(output)
+  const duration = `"duration":"${durationSince(startedMs)}"}`
+  return jsonResponse(json === "{}" ? `{${duration}` : `${json.slice(0, -1)},${duration}`, options)
+}
+
+export interface RefusalContext {
+  operation: string
+  startedMs: number
+  acceptsGzip: boolean
+  /** Where the pages of the error codes are, without a trailing slash. */
+  errorPages: string
+  decisionId: string | null
+}
+
+/** The error envelope as a response. */
+export function refusal(error: ApiError, context: RefusalContext): Response {
+  const envelope = errorEnvelope(
+    error,
+    context.operation,
+    durationSince(context.startedMs),
+    `${context.errorPages}/${error.code}`,
+  )
+  const headers: Record<string, string> = {}
+  if (error.retryAfterSeconds !== undefined) headers["retry-after"] = String(error.retryAfterSeconds)
+  if (context.decisionId !== null) headers["x-decision-id"] = context.decisionId
+  return jsonResponse(JSON.stringify(envelope), { status: error.status, acceptsGzip: context.acceptsGzip, headers })
+}
+
+function jsonResponse(json: string, options: ResponseOptions): Response {
+  const { limitState } = options
+  if (!options.headers && !limitState && (!options.acceptsGzip || json.length < gzipBytesMin)) {
+    return new Response(json, { status: options.status, headers: baseHeaders })
+  }
+  const headers = { ...baseHeaders, ...options.headers }
+  if (limitState) {
+    headers["x-ratelimit-limit"] = String(limitState.limit)
+    headers["x-ratelimit-remaining"] = String(limitState.remaining)
+    headers["x-ratelimit-reset"] = String(limitState.reset)
+  }
+  if (!options.acceptsGzip || json.length < gzipBytesMin) return new Response(json, { status: options.status, headers })
+  headers["content-encoding"] = "gzip"
+  headers["vary"] = "accept-encoding"
+  return new Response(Bun.gzipSync(Buffer.from(json), { level: 1 }), { status: options.status, headers })
+}
+
+/** Answer to a preflight: any method and header, from anywhere, remembered for a day. */
+export function preflight(request: Request): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      "access-control-allow-origin": "*",
+      "access-control-allow-methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+      "access-control-allow-headers":
+        request.headers.get("access-control-request-headers") ??
+        "authorization, content-type, stream-auth-type, x-stream-client",
+      "access-control-max-age": "86400",
+      vary: "access-control-request-headers",
+    },
+  })
+}

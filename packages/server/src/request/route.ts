@@ -1,0 +1,72 @@
+// A route is a value. Its keys are the pipeline, in order: who may knock (in the operation), how often, what it is
+// about, may they, then what. Routing, validation, the permission check and the reference docs come from it.
+
+import type { AppCaller, InputOf, Operation, OperatorPrincipal, OutputOf } from "@weir/protocol"
+import type { Decision } from "../authorize/decide.ts"
+import type { Awaitable } from "../base/chain.ts"
+import type { Read, Tx } from "../store/database.ts"
+import type { RateLimit } from "./rate-limit.ts"
+
+/** What every step of a route sees. */
+export interface RouteContext<Op extends Operation> {
+  readonly input: InputOf<Op>
+  readonly principal: AppCaller
+  readonly appId: number
+  /** The user this is done as: the caller, or the one that a server call acts for; null when there is none. */
+  readonly actor: string | null
+  /** Socket that the caller wants to bind to, from the query. */
+  readonly connectionId: string | null
+  readonly read: Read
+  /** Milliseconds since 1970, the same for the whole request. */
+  readonly now: number
+}
+
+type Handle<Writes extends boolean> = Writes extends true ? { readonly tx: Tx } : object
+
+export interface RouteDefinition<Op extends Operation, Loaded extends object, Writes extends boolean> {
+  /** Whether `handle` changes anything; only then does it get a transaction. */
+  writes?: Writes
+  /** `required`: a server call must name the user it acts for, else 400/4. */
+  actor?: "required" | "optional"
+  /** Where else than `user_id` and `user` the acting user may stand in the input. */
+  actorOf?: (input: InputOf<Op>) => string | undefined
+  limit?: RateLimit
+  /** Brings the nouns that the decision and the handler need. Throws notFoundError when there is nothing. */
+  load?: (context: RouteContext<Op>) => Awaitable<Loaded>
+  /** Every decision must allow it; the first that does not is the refusal. */
+  authorize: (context: RouteContext<Op> & Loaded) => Decision | readonly Decision[]
+  handle: (context: RouteContext<Op> & Loaded & Handle<Writes>) => Awaitable<OutputOf<Op>>
+  /** After the commit and before the answer: subscriptions, cache warming. Never part of the change. */
+  after?: (context: RouteContext<Op> & Loaded, output: OutputOf<Op>) => Awaitable<void>
+}
+
+/** A route as the router keeps it, its types no longer needed. */
+export interface Route {
+  readonly operation: Operation
+  readonly definition: RouteDefinition<Operation, object, boolean>
+}
+
+/** Binds an operation to what answers it. */
+export const route = <Op extends Operation, Loaded extends object = object, Writes extends boolean = false>(
+  operation: Op,
+  definition: RouteDefinition<Op, Loaded, Writes>,
+): Route => ({ operation, definition: definition as unknown as Route["definition"] })
+
+export interface AdminContext<Op extends Operation> {
+  readonly input: InputOf<Op>
+  readonly principal: OperatorPrincipal
+  readonly read: Read
+  readonly tx: Tx
+  readonly now: number
+}
+
+/** A route of the management API: its callers are operators, and each call is one transaction. */
+export interface AdminRoute {
+  readonly operation: Operation
+  readonly handle: (context: AdminContext<Operation>) => Awaitable<object>
+}
+
+export const adminRoute = <Op extends Operation>(
+  operation: Op,
+  handle: (context: AdminContext<Op>) => Awaitable<OutputOf<Op>>,
+): AdminRoute => ({ operation, handle: handle as unknown as AdminRoute["handle"] })

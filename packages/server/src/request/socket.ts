@@ -1,0 +1,259 @@
+// The handshake of a socket: upgrade, first frame, proof of who it is, and admission. The same for both dialects:
+// `/api/v2/connect` answers `connection.ok`, the older `/connect` answers `health.check` (contract/auth.md §4.4, §4.5).
+// A token in the URL is accepted because older clients have no other way; URLs of sockets are never logged.
+
+import { ANONYMOUS_USER_ID, ApiError, type AppCaller, closeCodes, errorEnvelope, limits as wireLimits } from "@weir/protocol"
+import type { Server, WebSocketHandler } from "bun"
+import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
+import type { Awaitable } from "../base/chain.ts"
+import type { Clock } from "../base/clock.ts"
+import type { Logger } from "../base/log.ts"
+import { frameOf } from "../events/event.ts"
+import { limits } from "../events/limits.ts"
+import type { Socket, SocketData, Sockets } from "../events/sockets.ts"
+import { errorPagesOf, type Peer } from "./http.ts"
+import { firstOf, parseTarget, type Query } from "./target.ts"
+
+/** Paths that upgrade, and whether they speak the older dialect. */
+const socketPaths = new Map<string, { legacy: boolean }>([
+  ["/api/v2/connect", { legacy: false }],
+  ["/connect", { legacy: true }],
+  ["/api/v2/video/connect", { legacy: false }],
+  ["/video/connect", { legacy: false }],
+])
+
+export const isSocketPath = (path: string): boolean => socketPaths.has(path)
+
+/** Takes what a client says of itself into account and answers with its own user (`me` of the first frame). */
+export type ConnectUser = (
+  caller: Exclude<AppCaller, { kind: "server" }>,
+  details: Record<string, unknown>,
+  now: number,
+) => Awaitable<object>
+
+export interface SocketDoorParts {
+  readonly authenticate: Authenticate
+  readonly connectUser: ConnectUser
+  readonly sockets: Sockets
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface SocketDoor {
+  /** Upgrades; the answer is a response only when that failed. */
+  upgrade(request: Request, server: Server<SocketData>, peer: Peer): Response | undefined
+  readonly handler: WebSocketHandler<SocketData>
+  /** From now on nobody new is let in. */
+  drain(): void
+}
+
+interface Handshake {
+  readonly legacy: boolean
+  readonly apiKey: string | null
+  readonly authType: string | null
+  /** What the URL brought, for clients that send no first frame. */
+  readonly fromUrl: FirstFrame | null
+  readonly address: string
+  timer: ReturnType<typeof setTimeout> | null
+  begun: boolean
+}
+
+interface FirstFrame {
+  readonly token: string | null
+  /** The URL may leave the id to the token. */
+  readonly fromUrl: boolean
+  readonly details: Record<string, unknown>
+}
+
+export function createSocketDoor({ authenticate, connectUser, sockets, clock, log }: SocketDoorParts): SocketDoor {
+  let draining = false
+
+  const begin = (socket: Socket, first: FirstFrame): void => {
+    const handshake = socket.data.handshake as Handshake
+    handshake.begun = true
+    if (handshake.timer !== null) clearTimeout(handshake.timer)
+    admit(socket, handshake, first).catch((thrown) => {
+      const error = thrown instanceof ApiError ? thrown : new ApiError("internal", "internal error", { cause: thrown })
+      if (error.kind === "internal") log.error("socket handshake failed", { cause: thrown })
+      else {
+        log.info("socket refused", { operation: "Connect", code: error.code, reason: error.reason, internal: error.internal, address: handshake.address })
+      }
+      sockets.refuse(socket, error)
+    })
+  }
+
+  const admit = async (socket: Socket, handshake: Handshake, first: FirstFrame): Promise<void> => {
+    const credentials: Credentials = {
+      apiKey: handshake.apiKey,
+      authType: handshake.authType,
+      authorization: first.token,
+    }
+    const caller = await authenticate(credentials, clock.now())
+    if (caller.kind === "server") throw new ApiError("notAllowed", "a server token cannot open a connection")
+    if (caller.kind === "anonymous" && caller.calls !== null) {
+      throw new ApiError("notAllowed", "an anonymous call token cannot open a connection")
+    }
+    requireSameUser(caller, first)
+    const me = await connectUser(caller, first.details, clock.now())
+    if (socket.readyState !== 1) return
+    const userId = caller.kind === "anonymous" ? ANONYMOUS_USER_ID : caller.userId
+    const expiresAt = caller.kind === "anonymous" ? null : caller.expiresAt
+    const lifetimeMs = expiresAt === null ? null : expiresAt * 1000 - clock.now()
+    const hearsUser = caller.kind !== "anonymous" && caller.calls === null
+    const connectionId = sockets.admit(socket, { appId: caller.appId, userId, lifetimeMs, hearsUser })
+    // Whoever was shut out while this handshake ran was not among the sockets that were closed, so ask once more.
+    await authenticate(credentials, clock.now())
+    if (socket.readyState !== 1) return
+    socket.send(
+      frameOf({
+        type: handshake.legacy ? "health.check" : "connection.ok",
+        connection_id: connectionId,
+        cid: "*",
+        created_at: new Date(clock.now()).toISOString(),
+        me,
+      }),
+    )
+  }
+
+  return {
+    upgrade(request, server, peer) {
+      if (draining) return new Response("the server restarts\n", { status: 503, headers: { "retry-after": "1" } })
+      const { path, query } = parseTarget(request.url)
+      const legacy = socketPaths.get(path)?.legacy ?? false
+      const handshake: Handshake = {
+        legacy,
+        apiKey: firstOf(query, "api_key"),
+        authType: firstOf(query, "stream-auth-type") ?? request.headers.get("stream-auth-type"),
+        fromUrl: firstFrameOfUrl(request, query),
+        address: peer.address,
+        timer: null,
+        begun: false,
+      }
+      const data = newSocketData(handshake, legacy, errorPagesOf(request), clock)
+      if (server.upgrade(request, { data })) return undefined
+      return new Response("this address speaks WebSocket\n", { status: 426, headers: { upgrade: "websocket" } })
+    },
+    handler: {
+      data: {} as SocketData,
+      maxPayloadLength: limits.frameBytesMax,
+      backpressureLimit: limits.socketBufferBytesMax * 2,
+      closeOnBackpressureLimit: false,
+      idleTimeout: 120,
+      sendPings: false,
+      perMessageDeflate: false,
+      open(socket) {
+        const handshake = socket.data.handshake as Handshake
+        if (handshake.fromUrl !== null) begin(socket, handshake.fromUrl)
+        else {
+          handshake.timer = setTimeout(() => {
+            if (!handshake.begun) socket.close(closeCodes.firstFrameTimeout, "no first frame came in time")
+          }, limits.firstFrameTimeoutMs)
+        }
+      },
+      message(socket, message) {
+        const { data } = socket
+        const handshake = data.handshake as Handshake
+        data.heardAtMs = clock.monotonic()
+        if (isFlooding(data)) {
+          sockets.refuse(socket, new ApiError("rateLimit", "too many frames"))
+        } else if (!handshake.begun) {
+          try {
+            begin(socket, parseFirstFrame(message))
+          } catch (error) {
+            handshake.begun = true
+            sockets.refuse(socket, error as ApiError)
+          }
+        }
+      },
+      pong(socket) {
+        socket.data.heardAtMs = clock.monotonic()
+      },
+      close(socket) {
+        const handshake = socket.data.handshake as Handshake
+        if (handshake.timer !== null) clearTimeout(handshake.timer)
+        sockets.remove(socket)
+      },
+    },
+    drain() {
+      draining = true
+    },
+  }
+}
+
+// Ids are compared byte by byte: look-alikes, case and stray spaces are other users.
+function requireSameUser(caller: Exclude<AppCaller, { kind: "server" }>, first: FirstFrame): void {
+  const { id } = first.details
+  if (caller.kind === "anonymous" || (id === undefined && first.fromUrl)) return
+  if (id === undefined) throw new ApiError("input", "user_details.id is required")
+  if (id !== caller.userId) {
+    throw new ApiError("authentication", "user_details.id does not match the user_id of the token")
+  }
+}
+
+/** Reads the first text frame: `{"token", "user_details": {"id", …}}`; unknown members are ignored. */
+function parseFirstFrame(message: string | Buffer): FirstFrame {
+  if (typeof message !== "string") throw new ApiError("input", "the first frame must be text")
+  if (message.length > wireLimits.tokenBytesMax + limits.userDetailsBytesMax) {
+    throw new ApiError("payloadTooBig", "the first frame is too big")
+  }
+  const frame = objectOf(message)
+  if (frame === null) throw new ApiError("input", "the first frame must be a JSON object")
+  const details = frame.user_details ?? {}
+  if (typeof details !== "object" || Array.isArray(details)) throw new ApiError("input", "user_details must be an object")
+  return {
+    token: typeof frame.token === "string" ? frame.token : null,
+    fromUrl: false,
+    details: details as Record<string, unknown>,
+  }
+}
+
+/** What older clients put into the URL: `authorization=` and `json={"user_details": …}`. */
+function firstFrameOfUrl(request: Request, query: Query): FirstFrame | null {
+  const token = firstOf(query, "authorization") ?? request.headers.get("authorization")
+  const json = firstOf(query, "json")
+  if (token === null && json === null) return null
+  const frame = json === null ? null : objectOf(json)
+  const details = frame?.user_details ?? (frame?.user_id === undefined ? undefined : { id: frame.user_id })
+  return { token, fromUrl: true, details: (typeof details === "object" && details !== null ? details : {}) as Record<string, unknown> }
+}
+
+function objectOf(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
+  }
+}
+
+function isFlooding(data: SocketData): boolean {
+  if (data.heardAtMs - data.framesWindowMs > 60_000) {
+    data.framesWindowMs = data.heardAtMs
+    data.framesHeard = 0
+  }
+  data.framesHeard += 1
+  return data.framesHeard > limits.framesPerMinuteMax
+}
+
+function newSocketData(handshake: Handshake, legacy: boolean, errorPages: string, clock: Clock): SocketData {
+  const now = clock.monotonic()
+  return {
+    connectionId: "",
+    appId: 0,
+    userId: "",
+    expiresAtMs: null,
+    topics: new Set(),
+    heardAtMs: now,
+    beatAtMs: now,
+    framesHeard: 0,
+    framesWindowMs: now,
+    closingAtMs: null,
+    errorFrame: (error, connectionId) => {
+      const envelope = errorEnvelope(error, "Connect", "0.00ms", `${errorPages}/${error.code}`)
+      if (legacy) return JSON.stringify({ error: envelope })
+      const created_at = new Date(clock.now()).toISOString()
+      return frameOf({ type: "connection.error", connection_id: connectionId, created_at, error: envelope })
+    },
+    handshake,
+  }
+}

@@ -1,0 +1,49 @@
+// The target of a request: path and query. Read by hand because it is on the path of every request, and because the
+// query has its own rules: one name may come in three spellings of an array (contract/README.md, «Query values»).
+
+import { inputError, limits } from "@weir/protocol"
+
+export interface Target {
+  readonly path: string
+  readonly query: Query
+}
+
+/** Decoded values by name, in the order they came. `ids[0]=a` and `ids[]=a` count as `ids`. */
+export type Query = ReadonlyMap<string, readonly string[]>
+
+const noQuery: Query = new Map()
+
+/** Splits the absolute URL of a request. Throws inputError when it is too long or has a broken escape. */
+export function parseTarget(url: string): Target {
+  if (url.length > limits.urlCharsMax) throw inputError(`the URL is longer than ${limits.urlCharsMax} characters`)
+  const pathStart = url.indexOf("/", url.indexOf("://") + 3)
+  const queryStart = url.indexOf("?", pathStart)
+  if (queryStart === -1) return { path: url.slice(pathStart), query: noQuery }
+  return { path: url.slice(pathStart, queryStart), query: parseQuery(url.slice(queryStart + 1)) }
+}
+
+export function parseQuery(text: string): Query {
+  const query = new Map<string, string[]>()
+  for (const pair of text.split("&")) {
+    if (pair === "") continue
+    const equals = pair.indexOf("=")
+    const rawName = equals === -1 ? pair : pair.slice(0, equals)
+    const name = decoded(rawName).replace(/\[\d*\]$/, "")
+    const value = equals === -1 ? "" : decoded(pair.slice(equals + 1))
+    const values = query.get(name)
+    if (values === undefined) query.set(name, [value])
+    else values.push(value)
+  }
+  return query
+}
+
+export const firstOf = (query: Query, name: string): string | null => query.get(name)?.[0] ?? null
+
+function decoded(text: string): string {
+  if (!text.includes("%") && !text.includes("+")) return text
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "))
+  } catch {
+    throw inputError("the query has a broken percent escape")
+  }
+}

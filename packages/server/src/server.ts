@@ -1,0 +1,274 @@
+// Builds every part by hand, leaf to root. The only file that knows them all; read it to see what the house is made of.
+
+import { join } from "node:path"
+import { ApiError } from "@weir/protocol"
+import { createAuthenticate } from "./authenticate/authenticate.ts"
+import { createAuthenticateOperator } from "./authenticate/operator.ts"
+import { type Awaitable, chain } from "./base/chain.ts"
+import { type Clock, systemClock } from "./base/clock.ts"
+import { keyCheckValue, type MasterKey } from "./base/crypto.ts"
+import { randomInt } from "./base/ids.ts"
+import type { Logger } from "./base/log.ts"
+import type { Config } from "./config/config.ts"
+import { appAdminRoutes, appRoutes } from "./core/apps/routes.ts"
+import { type Environment, insertApp, newApp, selectApps } from "./core/apps/index.ts"
+import { migrations as appMigrations } from "./core/apps/migrations.ts"
+import {
+  createKeyStates,
+  insertKey,
+  insertMasterKeyCheck,
+  insertSecret,
+  newKey,
+  selectKey,
+  selectKeysOfApp,
+  selectMasterKeyCheck,
+} from "./core/keys/index.ts"
+import { migrations as keyMigrations } from "./core/keys/migrations.ts"
+import { keyRoutes } from "./core/keys/routes.ts"
+import { createConnectUser, createEnsureActor, createUsers, presenceChanged, userKey } from "./core/users/index.ts"
+import { migrations as userMigrations } from "./core/users/migrations.ts"
+import { callKey, callRoutes, createCalls, migrations as callMigrations } from "./products/video/calls/index.ts"
+import type { MembersOf } from "./events/event.ts"
+import { createLocalBus } from "./events/bus/local.ts"
+import { createRedisBus } from "./events/bus/redis.ts"
+import { createCaches } from "./events/caches.ts"
+import { createPresence } from "./events/presence.ts"
+import { createRelay } from "./events/relay.ts"
+import { createSockets, type SocketData } from "./events/sockets.ts"
+import { clientAddress } from "./request/address.ts"
+import { createHttp } from "./request/http.ts"
+import { createPages } from "./request/pages.ts"
+import { createRateLimiter } from "./request/rate-limit.ts"
+import { createSocketDoor, isSocketPath } from "./request/socket.ts"
+import { parseTarget } from "./request/target.ts"
+import { migrate } from "./store/migrate.ts"
+import { openDatabase } from "./store/open.ts"
+
+export interface ServerParts {
+  readonly config: Config
+  readonly masterKey: MasterKey
+  readonly log: Logger
+  readonly clock?: Clock
+}
+
+export interface WeirServer {
+  /** Answers one request without a port; sockets need `listen`. */
+  fetch(request: Request): Awaitable<Response>
+  /** Opens the port; answers the base URL. */
+  listen(): string
+  /** Credentials of the first app; `apiSecret` only when this start made them. */
+  readonly firstApp: FirstApp
+  /** Ends in order: no new callers, sockets away with «come back», requests finished, the queue written. */
+  close(): Promise<void>
+}
+
+export interface FirstApp {
+  readonly apiKey: string
+  readonly apiSecret: string | null
+}
+
+/** Opens the database, brings it up to date, and builds the house. Throws when it cannot serve as it must. */
+export async function createServer({ config, masterKey, log, clock = systemClock }: ServerParts): Promise<WeirServer> {
+  const db = await openDatabase(config.database, {
+    now: () => clock.now(),
+    onError: (error) => log.error("a callback after a commit failed", { cause: error }),
+  })
+  await migrate(db, allMigrations)
+  await requireMasterKey()
+  const bus =
+    config.redisUrl === null
+      ? createLocalBus(log)
+      : await createRedisBus({ url: config.redisUrl, deployment: "weir", clock, log })
+  const caches = createCaches(bus, clock)
+
+  // Look-ups of the gate.
+  const keyStates = createKeyStates(caches, db.read, masterKey)
+  const users = createUsers(caches, db.read)
+  const calls = createCalls(caches, db.read)
+  const authenticate = createAuthenticate({
+    key: (apiKey) => keyStates.get(apiKey),
+    user: (appId, userId) => users.get(userKey(appId, userId)),
+  })
+
+  // Those who hear.
+  const presence = createPresence({
+    bus,
+    clock,
+    onChange(appId, userId, online) {
+      const user = users.peek(userKey(appId, userId))
+      if (user) sockets.deliver(appId, presenceChanged(user, online, clock.now()))
+    },
+  })
+  const sockets = createSockets({ clock, bus, presence, log, membersOf })
+  const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver })
+
+  const firstApp = await ensureFirstApp()
+
+  const serveHttp = createHttp({
+    routes: [...appRoutes(), ...callRoutes({ calls, users, presence, sockets })],
+    adminRoutes: [
+      ...appAdminRoutes({
+        newAppId,
+        async makeKey(tx, appId, now) {
+          const made = newKey(masterKey, appId, "", now)
+          await insertKey(tx, made.key)
+          await insertSecret(tx, made.secretRow)
+          return { apiKey: made.key.api_key, secret: made.secret }
+        },
+        async appChanged(tx, appId) {
+          const keys = await selectKeysOfApp(tx, appId, keysOfAppMax)
+          tx.afterCommit(() => {
+            for (const key of keys) keyStates.drop(key.api_key)
+          })
+        },
+      }),
+      ...keyRoutes({ masterKey, keyMade: (apiKey) => keyStates.drop(apiKey) }),
+    ],
+    authenticate,
+    authenticateOperator: createAuthenticateOperator(config.adminToken),
+    ensureActor: createEnsureActor(users),
+    db,
+    limiter: createRateLimiter(),
+    clock,
+    log,
+  })
+  const door = createSocketDoor({
+    authenticate,
+    connectUser: createConnectUser({ db, users, unreadOf: () => ({ total: 0, channels: 0 }) }),
+    sockets,
+    clock,
+    log,
+  })
+  let draining = false
+  const pages = createPages({
+    async readiness() {
+      if (draining) throw new Error("draining")
+      if (!bus.connected) throw new Error("the bus is away")
+      await db.ping()
+    },
+    errorPage,
+  })
+
+  const fetch = (request: Request, peerAddress = "127.0.0.1"): Awaitable<Response> => {
+    const url = request.url
+    const pathStart = url.indexOf("/", url.indexOf("://") + 3)
+    if (!url.startsWith("/api/", pathStart)) {
+      const page = pages(request.method, new URL(url).pathname)
+      if (page !== null) return page
+    }
+    const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
+    return serveHttp(request, { address: clientAddress(peerAddress, forwardedFor, config.trustProxy) })
+  }
+
+  let server: Bun.Server<SocketData> | null = null
+  return {
+    firstApp,
+    fetch,
+    listen() {
+      server = Bun.serve<SocketData>({
+        hostname: config.host,
+        port: config.port,
+        idleTimeout: keepAliveSeconds,
+        maxRequestBodySize: requestBytesMax,
+        websocket: door.handler,
+        fetch(request, bunServer) {
+          const address = bunServer.requestIP(request)?.address ?? ""
+          if (request.headers.get("upgrade") !== null && isSocketPath(pathOf(request.url))) {
+            const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
+            const peer = { address: clientAddress(address, forwardedFor, config.trustProxy) }
+            return door.upgrade(request, bunServer, peer) as Response
+          }
+          return fetch(request, address)
+        },
+        error(error) {
+          log.error("a request ended outside the pipeline", { cause: error })
+          return new Response("internal error\n", { status: 500 })
+        },
+      })
+      sockets.attach(server)
+      return server.url.href.replace(/\/$/, "")
+    },
+    async close() {
+      draining = true
+      door.drain()
+      sockets.drain()
+      await Promise.race([server?.stop(), Bun.sleep(drainMs)])
+      await server?.stop(true)
+      sockets.close()
+      await relay.close()
+      presence.close()
+      await db.close()
+      await bus.close()
+    },
+  }
+
+  /** Who belongs to a channel or call, for notifications. */
+  function membersOf(appId: number, of: MembersOf): Awaitable<readonly string[]> {
+    if (of.kind === "channel") return []
+    return chain(calls.get(callKey(appId, of.cid)), (view) =>
+      view === null ? [] : [...new Set([view.call.created_by_id, ...view.roles.keys()])],
+    )
+  }
+
+  /** Two nodes with different master keys could not read each other's secrets, so the second does not start. */
+  async function requireMasterKey(): Promise<void> {
+    const own = keyCheckValue(masterKey)
+    await db.transact(async (tx) => insertMasterKeyCheck(tx, own))
+    const stored = await selectMasterKeyCheck(db.read)
+    if (stored?.check_value !== own) {
+      throw new Error("this database belongs to another master key; give this node the key of the first start")
+    }
+  }
+
+  /** The first start makes an app with one key, from the settings or generated. Safe for two nodes at once. */
+  async function ensureFirstApp(): Promise<FirstApp> {
+    const given = config.firstApp
+    return db.transact(async (tx): Promise<FirstApp> => {
+      const [app] = await selectApps(tx, 1)
+      if (app !== undefined) {
+        const [key] = await selectKeysOfApp(tx, app.id, 1)
+        if (given === null || (await selectKey(tx, given.apiKey)) !== undefined) {
+          return { apiKey: given?.apiKey ?? key?.api_key ?? "", apiSecret: null }
+        }
+      }
+      const now = clock.now()
+      const made = app ?? newApp(firstAppId, "default", "development" satisfies Environment, now)
+      if (app === undefined) await insertApp(tx, made)
+      const key = newKey(masterKey, made.id, "first", now, given)
+      await insertKey(tx, key.key)
+      await insertSecret(tx, key.secretRow)
+      return { apiKey: key.key.api_key, apiSecret: given === null ? key.secret : null }
+    })
+  }
+}
+
+const allMigrations = [
+  { module: "apps", migrations: appMigrations },
+  { module: "keys", migrations: keyMigrations },
+  { module: "users", migrations: userMigrations },
+  { module: "calls", migrations: callMigrations },
+]
+
+const firstAppId = 1_000_001
+const newAppId = (): number => randomInt(firstAppId + 1, 999_999_999)
+const keysOfAppMax = 1000
+/** Longer than the 60 s that clients keep a connection (contract/README.md, «Connections»). */
+const keepAliveSeconds = 120
+/** The pipeline refuses beyond limits.bodyBytesMax with its own error; this is the bound of what is read at all. */
+const requestBytesMax = 4 * 1024 * 1024
+const drainMs = 8_000
+
+const pathOf = (url: string): string => {
+  try {
+    return parseTarget(url).path
+  } catch (error) {
+    if (error instanceof ApiError) return ""
+    throw error
+  }
+}
+
+const errorPagesDir = join(import.meta.dir, "../../../docs/errors")
+async function errorPage(code: number): Promise<string | null> {
+  const file = Bun.file(join(errorPagesDir, `${code}.md`))
+  return (await file.exists()) ? file.text() : null
+}
