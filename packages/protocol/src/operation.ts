@@ -24,6 +24,8 @@ export interface Operation<
   readonly summary: string
   /** Which kinds of principal may knock at all; a refusal here is 403/17. */
   readonly access: readonly PrincipalKind[]
+  /** True where strangers may knock: the API key is enough, and a token that comes along is not looked at. */
+  readonly keyOnly?: boolean
   readonly params: Path
   readonly query: Query
   /** Null: whatever the body holds is ignored. */

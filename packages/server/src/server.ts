@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { ApiError } from "@weir/protocol"
 import { createAuthenticate } from "./authenticate/authenticate.ts"
 import { createAuthenticateOperator } from "./authenticate/operator.ts"
+import { signToken } from "./authenticate/sign.ts"
 import { type Awaitable, chain } from "./base/chain.ts"
 import { type Clock, systemClock } from "./base/clock.ts"
 import { keyCheckValue, type MasterKey } from "./base/crypto.ts"
@@ -25,7 +26,19 @@ import {
 } from "./core/keys/index.ts"
 import { migrations as keyMigrations } from "./core/keys/migrations.ts"
 import { keyRoutes } from "./core/keys/routes.ts"
-import { createConnectUser, createEnsureActor, createUsers, presenceChanged, userKey } from "./core/users/index.ts"
+import { createTaskRunner } from "./core/tasks/index.ts"
+import { migrations as taskMigrations } from "./core/tasks/migrations.ts"
+import { taskRoutes } from "./core/tasks/routes.ts"
+import {
+  createConnectUser,
+  createDeletionHandler,
+  createEnsureActor,
+  createUsers,
+  deletionTaskKind,
+  presenceChanged,
+  userKey,
+  userRoutes,
+} from "./core/users/index.ts"
 import { migrations as userMigrations } from "./core/users/migrations.ts"
 import { callKey, callRoutes, createCalls, migrations as callMigrations } from "./products/video/calls/index.ts"
 import type { MembersOf } from "./events/event.ts"
@@ -37,10 +50,12 @@ import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
 import { clientAddress } from "./request/address.ts"
 import { createHttp } from "./request/http.ts"
+import { type Listener, listen } from "./request/listen.ts"
 import { createPages } from "./request/pages.ts"
 import { createRateLimiter } from "./request/rate-limit.ts"
 import { createSocketDoor, isSocketPath } from "./request/socket.ts"
 import { parseTarget } from "./request/target.ts"
+import { readTlsPair, watchTlsFiles } from "./request/tls.ts"
 import { migrate } from "./store/migrate.ts"
 import { openDatabase } from "./store/open.ts"
 
@@ -103,9 +118,20 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver })
 
   const firstApp = await ensureFirstApp()
+  const tasks = createTaskRunner({
+    db,
+    clock,
+    log,
+    nodeId: bus.nodeId,
+    handlers: new Map([[deletionTaskKind, createDeletionHandler(users, [])]]),
+  })
 
   const serveHttp = createHttp({
-    routes: [...appRoutes(), ...callRoutes({ calls, users, presence, sockets })],
+    routes: [
+      ...appRoutes(),
+      ...taskRoutes(),
+      ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks: () => tasks.wake() }),
+      ...callRoutes({ calls, users, presence, sockets })],
     adminRoutes: [
       ...appAdminRoutes({
         newAppId,
@@ -160,23 +186,25 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     return serveHttp(request, { address: clientAddress(peerAddress, forwardedFor, config.trustProxy) })
   }
 
-  let server: Bun.Server<SocketData> | null = null
+  let listener: Listener | null = null
+  let stopWatchingTls: (() => void) | null = null
   return {
     firstApp,
     fetch,
     listen() {
-      server = Bun.serve<SocketData>({
+      const tls = config.tls === null ? null : readTlsPair(config.tls.certPath, config.tls.keyPath)
+      const opened = listen<SocketData>({
         hostname: config.host,
         port: config.port,
-        idleTimeout: keepAliveSeconds,
-        maxRequestBodySize: requestBytesMax,
+        tls,
+        idleTimeoutSeconds: keepAliveSeconds,
+        bodyBytesMax: requestBytesMax,
         websocket: door.handler,
         fetch(request, bunServer) {
           const address = bunServer.requestIP(request)?.address ?? ""
           if (request.headers.get("upgrade") !== null && isSocketPath(pathOf(request.url))) {
             const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
-            const peer = { address: clientAddress(address, forwardedFor, config.trustProxy) }
-            return door.upgrade(request, bunServer, peer) as Response
+            return door.upgrade(request, bunServer, { address: clientAddress(address, forwardedFor, config.trustProxy) })
           }
           return fetch(request, address)
         },
@@ -185,21 +213,39 @@ export async function createServer({ config, masterKey, log, clock = systemClock
           return new Response("internal error\n", { status: 500 })
         },
       })
-      sockets.attach(server)
-      return server.url.href.replace(/\/$/, "")
+      listener = opened
+      sockets.attach(opened)
+      if (config.tls !== null && tls !== null) {
+        const watch = watchTlsFiles(config.tls.certPath, config.tls.keyPath, tls, {
+          onChange: (pair) => opened.replaceTls(pair),
+          onFault: (fault) => log.warn(fault),
+        })
+        stopWatchingTls = () => watch.close()
+      }
+      return opened.url
     },
     async close() {
       draining = true
       door.drain()
       sockets.drain()
-      await Promise.race([server?.stop(), Bun.sleep(drainMs)])
-      await server?.stop(true)
+      stopWatchingTls?.()
+      await Promise.race([listener?.stop(false), Bun.sleep(drainMs)])
+      await listener?.stop(true)
       sockets.close()
+      await tasks.close()
       await relay.close()
       presence.close()
       await db.close()
       await bus.close()
     },
+  }
+
+  /** Guests get their token from the server, signed with a secret of the key that they came with. */
+  async function signGuestToken(apiKey: string, userId: string, now: number): Promise<string> {
+    const key = (await keyStates.get(apiKey))?.verificationKeys[0]
+    if (key === undefined) throw new ApiError("internal", "internal error", { internal: `key ${apiKey} has no secret` })
+    const iat = Math.floor(now / 1000)
+    return signToken(key.key, key.kid, { user_id: userId, iat, exp: iat + guestTokenLifetimeSeconds })
   }
 
   /** Who belongs to a channel or call, for notifications. */
@@ -246,11 +292,13 @@ const allMigrations = [
   { module: "apps", migrations: appMigrations },
   { module: "keys", migrations: keyMigrations },
   { module: "users", migrations: userMigrations },
+  { module: "tasks", migrations: taskMigrations },
   { module: "calls", migrations: callMigrations },
 ]
 
 const firstAppId = 1_000_001
 const newAppId = (): number => randomInt(firstAppId + 1, 999_999_999)
+const guestTokenLifetimeSeconds = 24 * 60 * 60
 const keysOfAppMax = 1000
 /** Longer than the 60 s that clients keep a connection (contract/README.md, «Connections»). */
 const keepAliveSeconds = 120

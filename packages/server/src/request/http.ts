@@ -87,7 +87,8 @@ export function createHttp(parts: HttpParts): ServeHttp {
     const now = parts.clock.now()
     if (entry.admin !== null) return serveAdmin(exchange, entry, entry.admin, match.params, query, now)
     const route = entry.route as Route
-    return chain(parts.authenticate(credentialsOf(request.headers, query), now), (principal) => {
+    const credentials = entry.operation.keyOnly ? keyOnly(query) : credentialsOf(request.headers, query)
+    return chain(parts.authenticate(credentials, now), (principal) => {
       exchange.caller = principal
       if (!entry.operation.access.includes(principal.kind)) throw wrongKind(principal)
       return chain(takeLimit(exchange, route, principal, now), (limitState) =>
@@ -225,6 +226,12 @@ export const credentialsOf = (headers: Headers, query: Query): Credentials => ({
   apiKey: firstOf(query, "api_key"),
   authType: headers.get("stream-auth-type") ?? firstOf(query, "stream-auth-type"),
   authorization: headers.get("authorization"),
+})
+
+const keyOnly = (query: Query): Credentials => ({
+  apiKey: firstOf(query, "api_key"),
+  authType: "anonymous",
+  authorization: null,
 })
 
 const bodyOf = (request: Request, operation: Operation): Awaitable<unknown> =>

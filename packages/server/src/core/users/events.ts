@@ -46,3 +46,14 @@ function lifecycle(type: string, user: User, now: number, more: Record<string, u
   const frame = frameOf({ type, created_at, user: userResponse(user, false), ...more })
   return [{ to: "topic", topic: topics.presence(user.appId, user.id), frame }]
 }
+
+/** The user's tokens were revoked: sockets end everywhere and may come back with a new token. */
+export const tokensRevoked = (user: User): OutboxEvent =>
+  outboxEvent(user.appId, "user.tokens_revoked", `user:${user.id}`, [
+    {
+      to: "close",
+      userId: user.id,
+      error: "tokenExpired",
+      reason: "This token has been revoked, please generate a new token",
+    },
+  ])

@@ -3,3 +3,5 @@ export { createConnectUser, createEnsureActor, requireUsers } from "./connect.ts
 export { presenceChanged } from "./events.ts"
 export { newUser, type UnreadCounts, type UserResponse, userResponse } from "./rules.ts"
 export { insertMissingUsers, selectUser, selectUsers, type User } from "./store.ts"
+export { createDeletionHandler, type DeleteContent, type DeletionOptions } from "./deletion.ts"
+export { deletionTaskKind, userRoutes } from "./routes.ts"

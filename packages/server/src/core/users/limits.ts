@@ -5,5 +5,4 @@ export const limits = {
   /** Guests per app and minute (contract/auth.md §8). */
   guestsPerAppPerMinuteMax: 1000,
   guestsPerAddressPerMinuteMax: 60,
-  guestTokenLifetimeSeconds: 24 * 60 * 60,
 } as const

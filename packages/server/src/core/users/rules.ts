@@ -141,3 +141,97 @@ export function ownUserResponse(user: User, online: boolean, unread: UnreadCount
 }
 
 const timestamp = (ms: number): string => new Date(ms).toISOString()
+
+export interface PartialChange {
+  readonly id: string
+  readonly set?: Readonly<Record<string, unknown>>
+  readonly unset?: readonly string[]
+}
+
+/** Members of a user that are columns; every other name belongs to the custom data. */
+const columns = new Set(["name", "image", "language", "invisible", "role", "teams", "privacy_settings"])
+const serverKept = new Set(["id", "created_at", "updated_at", "last_active", "online", "banned", "deactivated_at", "deleted_at"])
+
+/** What a partial change sets or unsets, split into columns, custom paths and the cut-off of tokens. */
+export interface ParsedChange {
+  readonly columns: Readonly<Record<string, unknown>>
+  readonly custom: readonly { readonly path: readonly string[]; readonly value: unknown }[]
+  /** Milliseconds, null to undo; absent when it was not named. */
+  readonly revokeTokensIssuedBefore?: number | null
+}
+
+/** Reads `set` and `unset`; a dotted name reaches into custom data, with or without `custom.` in front. */
+export function parseChange(change: PartialChange, parseTimestamp: (text: string) => number | null): ParsedChange {
+  const named: [string, unknown][] = [
+    ...Object.entries(change.set ?? {}),
+    ...(change.unset ?? []).map((name): [string, unknown] => [name, undefined]),
+  ]
+  const result = { columns: {} as Record<string, unknown>, custom: [] as { path: string[]; value: unknown }[] }
+  let cutoff: number | null | undefined
+  for (const [name, value] of named) {
+    if (serverKept.has(name)) throw inputError(`${name} cannot be set`, { [name]: "is kept by the server" })
+    if (name === "revoke_tokens_issued_before") cutoff = cutoffOf(value, parseTimestamp)
+    else if (columns.has(name)) result.columns[name] = value ?? undefined
+    else result.custom.push({ path: pathOf(name), value })
+  }
+  return cutoff === undefined ? result : { ...result, revokeTokensIssuedBefore: cutoff }
+}
+
+function cutoffOf(value: unknown, parseTimestamp: (text: string) => number | null): number | null {
+  if (value === null || value === undefined) return null
+  const ms = typeof value === "string" ? parseTimestamp(value) : null
+  if (ms !== null) return ms
+  throw inputError("revoke_tokens_issued_before is not an RFC 3339 time", { revoke_tokens_issued_before: "must be RFC 3339" })
+}
+
+function pathOf(name: string): string[] {
+  const path = name.split(".")
+  if (path[0] === "custom") path.shift()
+  if (path.length > wireLimits.filterDepthMax || path.some((part) => part === "" || part === "__proto__")) {
+    throw inputError(`${name} is not a name of custom data`, { [name]: "invalid path" })
+  }
+  return path
+}
+
+/** The user after a partial change. `columns` are checked already. */
+export function applyChange(user: User, change: ParsedChange, now: number): User {
+  const { columns: set } = change
+  const value = <T>(name: string, kept: T, absent: T): T => (name in set ? ((set[name] ?? absent) as T) : kept)
+  let custom = { ...user.custom }
+  for (const { path, value: member } of change.custom) custom = withMember(custom, path, member)
+  return checkCustom({
+    ...user,
+    name: value("name", user.name, null),
+    image: value("image", user.image, null),
+    language: value("language", user.language, ""),
+    invisible: value("invisible", user.invisible, false),
+    role: value("role", user.role, "user"),
+    teams: value("teams", user.teams, []),
+    privacySettings: value("privacy_settings", user.privacySettings, null),
+    revokeTokensIssuedBefore:
+      change.revokeTokensIssuedBefore === undefined ? user.revokeTokensIssuedBefore : change.revokeTokensIssuedBefore,
+    custom,
+    updatedAt: now,
+  })
+}
+
+// A whole `custom` replaces the custom data; undefined takes a member away; what is no object on the way is replaced.
+function withMember(object: Record<string, unknown>, path: readonly string[], value: unknown): Record<string, unknown> {
+  const [name, ...rest] = path
+  if (name === undefined) return isObject(value) ? { ...value } : {}
+  const { [name]: old, ...others } = object
+  if (rest.length === 0) return value === undefined ? others : { ...object, [name]: value }
+  if (value === undefined && !isObject(old)) return object
+  return { ...object, [name]: withMember(isObject(old) ? old : {}, rest, value) }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The user with the marks of deletion: soft keeps everything, pruning empties the profile. */
+export const deletedUser = (user: User, mode: "soft" | "pruning" | "hard", now: number): User => ({
+  ...user,
+  ...(mode === "soft" ? {} : { name: null, image: null, custom: {}, privacySettings: null }),
+  deletedAt: now,
+  updatedAt: now,
+})

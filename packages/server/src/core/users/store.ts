@@ -1,3 +1,7 @@
+import type { Expression, SqlBool } from "kysely"
+import { filterCondition } from "../../store/filter-condition.ts"
+import { type FilterNode, type FilterTable, parseFilter } from "../../store/filter.ts"
+import { applyPage, finishPage, parsePage, parseSort, type SortTable } from "../../store/paginate.ts"
 import type { Read, Tx } from "../../store/database.ts"
 
 export interface UserRow {
@@ -150,3 +154,71 @@ const rowOf = (user: User): UserRow => ({
   deleted_at: user.deletedAt,
   revoke_tokens_issued_before: user.revokeTokensIssuedBefore,
 })
+
+/** What users can be found by (contract/chat.md §2.4). */
+const filterTable: FilterTable = {
+  fields: {
+    id: { type: "string", operators: ["$eq", "$in", "$gt", "$gte", "$lt", "$lte", "$autocomplete"] },
+    name: { type: "string", operators: ["$eq", "$in", "$autocomplete", "$q"] },
+    role: { type: "string", operators: ["$eq", "$in"] },
+    language: { type: "string", operators: ["$eq", "$in"] },
+    teams: { type: "string[]", operators: ["$eq", "$contains", "$in"] },
+    created_at: { type: "timestamp", operators: ["$eq", "$gt", "$gte", "$lt", "$lte"] },
+    updated_at: { type: "timestamp", operators: ["$eq", "$gt", "$gte", "$lt", "$lte"] },
+    last_active: { type: "timestamp", operators: ["$eq", "$gt", "$gte", "$lt", "$lte", "$exists"] },
+  },
+  custom: { column: "custom", bare: true },
+}
+
+const sortTable: SortTable = {
+  fields: {
+    id: { type: "string" },
+    name: { type: "string", isNullable: true },
+    role: { type: "string" },
+    created_at: { type: "number" },
+    updated_at: { type: "number" },
+    last_active: { type: "number", isNullable: true },
+  },
+  custom: { column: "custom" },
+  standard: [
+    { field: "created_at", direction: -1 },
+    { field: "id", direction: -1 },
+  ],
+  unique: "id",
+}
+
+export interface UsersQuery {
+  readonly filter: unknown
+  readonly sort: unknown
+  readonly limit?: number
+  readonly offset?: number
+  readonly includeDeactivated: boolean
+  /** Only users who share one of these teams, or none has any; null for all. */
+  readonly teams: readonly string[] | null
+}
+
+/** Finds users; throws inputError for a filter or sort that is not offered. */
+export async function queryUsers(read: Read, appId: number, query: UsersQuery): Promise<User[]> {
+  const filter = parseFilter(query.filter, filterTable)
+  const sort = parseSort(query.sort, sortTable)
+  const page = parsePage({ limit: query.limit, offset: query.offset }, sort, { limitDefault: 30 })
+  let select = read
+    .selectFrom("users")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("deleted_at", "is", null)
+    .where(filterCondition(filter, filterTable, read.capabilities))
+  if (!query.includeDeactivated) select = select.where("deactivated_at", "is", null)
+  if (query.teams !== null) select = select.where(inOneOf(query.teams, read.capabilities))
+  const found = await applyPage(select, page, sort, read.capabilities).execute()
+  return finishPage(found, page, sort).rows.map(userOf)
+}
+
+// A caller without teams reaches users without teams only (contract/auth.md §6.9).
+function inOneOf(teams: readonly string[], capabilities: Read["capabilities"]): Expression<SqlBool> {
+  const condition: FilterNode =
+    teams.length === 0
+      ? { kind: "field", field: "teams", operator: "$eq", value: [] }
+      : { kind: "field", field: "teams", operator: "$in", value: teams }
+  return filterCondition(condition, filterTable, capabilities)
+}

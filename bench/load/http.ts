@@ -1,0 +1,142 @@
+// Load generator for HTTP: a fixed number of keep-alive connections, each with one request in flight, over raw TCP.
+// Requests are built before the clock starts, so that what is measured is the server.
+
+import { limits } from "../limits.ts"
+import { createHistogram, type Latency, latencyOf } from "./histogram.ts"
+import { createResponseReader } from "./response.ts"
+import { type Busy, runJob, watchBusy } from "./run.ts"
+import { type TokenPlan, tokenMaker } from "./tokens.ts"
+
+export interface HttpJob {
+  readonly host: string
+  readonly port: number
+  readonly serverPid: number | null
+  readonly connections: number
+  readonly warmupMs: number
+  readonly durationMs: number
+  /** With query, such as `/api/v2/chat/messages/m1?api_key=…`. */
+  readonly path: string
+  readonly tokens: TokenPlan
+  /** True: no token is sent twice, and the run ends when they are used up. False: they go round. */
+  readonly eachTokenOnce: boolean
+  readonly expectedStatus: number
+}
+
+export interface HttpResult {
+  readonly requests: number
+  readonly elapsedMs: number
+  readonly perSecond: number
+  readonly latency: Latency
+  readonly busy: Busy
+  /** The tokens were used up before the time was; the rate is that of the time until then. */
+  readonly usedUp: boolean
+}
+
+/** Runs the job. Throws when the server refuses a request, answers another status, or closes a connection. */
+export async function httpLoad(job: HttpJob): Promise<HttpResult> {
+  if (job.tokens.count > limits.poolRequestsMax) throw new Error(`more than ${limits.poolRequestsMax} requests at once`)
+  const pool = buildPool(job)
+  const latencies = createHistogram()
+  const failure = Promise.withResolvers<never>()
+  const usedUp = Promise.withResolvers<void>()
+  let next = 0
+  let completed = 0
+  let running = true
+
+  const fail = (error: Error): void => {
+    running = false
+    failure.reject(error)
+  }
+
+  const connect = (): Promise<Bun.Socket> => {
+    let sentAtNs = 0
+    const send = (socket: Bun.Socket): void => {
+      if (next === pool.count) {
+        if (job.eachTokenOnce) {
+          usedUp.resolve()
+          return
+        }
+        next = 0
+      }
+      const from = pool.offsets[next] as number
+      const length = (pool.offsets[next + 1] as number) - from
+      next++
+      sentAtNs = Bun.nanoseconds()
+      // Requests are small and one at a time, so the send buffer of the kernel always takes them whole.
+      if (socket.write(pool.bytes, from, length) !== length) fail(new Error("a request was not sent in one piece"))
+    }
+    return new Promise((resolve, reject) => {
+      let socketOf: Bun.Socket | null = null
+      const reader = createResponseReader(job.expectedStatus, () => {
+        completed++
+        latencies.record((Bun.nanoseconds() - sentAtNs) / 1000)
+        if (running && socketOf !== null) send(socketOf)
+      })
+      Bun.connect({
+        hostname: job.host,
+        port: job.port,
+        socket: {
+          open(socket) {
+            socketOf = socket
+            socket.setNoDelay(true)
+            resolve(socket)
+            send(socket)
+          },
+          data(_socket, chunk) {
+            try {
+              reader.feed(chunk)
+            } catch (error) {
+              fail(error as Error)
+            }
+          },
+          close() {
+            if (running) fail(new Error("the server closed a keep-alive connection"))
+          },
+          connectError: (_socket, error) => reject(error),
+          error: (_socket, error) => fail(error),
+        },
+      }).catch(reject)
+    })
+  }
+
+  const sockets = await Promise.all(Array.from({ length: job.connections }, connect))
+  await Promise.race([Bun.sleep(job.warmupMs), failure.promise, usedUp.promise])
+  const before = completed
+  latencies.clear()
+  const stopWatching = watchBusy(job.serverPid)
+  let wasUsedUp = false
+  await Promise.race([Bun.sleep(job.durationMs), failure.promise, usedUp.promise.then(() => (wasUsedUp = true))])
+  const { elapsedMs, busy } = stopWatching()
+  const requests = completed - before
+  running = false
+  for (const socket of sockets) socket.terminate()
+  if (requests === 0) throw new Error("no request was completed within the time")
+  return {
+    requests,
+    elapsedMs,
+    perSecond: Math.round((requests / elapsedMs) * 1000),
+    latency: latencyOf(latencies),
+    busy,
+    usedUp: wasUsedUp,
+  }
+}
+
+/** All requests one after the other in one buffer; request i lies between offsets[i] and offsets[i+1]. */
+function buildPool(job: HttpJob): { bytes: Buffer; offsets: Float64Array; count: number } {
+  const tokenAt = tokenMaker(job.tokens)
+  const head = `GET ${job.path} HTTP/1.1\r\nHost: ${job.host}:${job.port}\r\nstream-auth-type: jwt\r\nAuthorization: `
+  const sample = head.length + tokenAt(0).length + 4
+  const { count } = job.tokens
+  // Users' ids differ in length by a few characters, and so do their tokens.
+  let bytes = Buffer.allocUnsafe((sample + 64) * count)
+  const offsets = new Float64Array(count + 1)
+  let at = 0
+  for (let index = 0; index < count; index++) {
+    at += bytes.write(`${head}${tokenAt(index)}\r\n\r\n`, at, "latin1")
+    offsets[index + 1] = at
+  }
+  bytes = bytes.subarray(0, at)
+  return { bytes, offsets, count }
+}
+
+if (import.meta.main) await runJob(httpLoad)

@@ -1,0 +1,82 @@
+// Question: what does it cost to verify a user token that was never seen before, beside the bare HMAC that nobody can
+// avoid, and beside the usual library? Every token is distinct, so no cache can answer. Prints one JSON line per row:
+// {"name", "opsPerSecond"}. The three take turns in short rounds and the best round of each counts, so that other load
+// on the machine hits them alike.
+
+import { createHmac, createSecretKey, randomBytes } from "node:crypto"
+import { jwtVerify } from "jose"
+import {
+  checkTimes,
+  importSecret,
+  type VerificationKey,
+  verifyToken,
+} from "../../packages/server/src/authenticate/token.ts"
+
+const tokenCount = 10_000
+const rounds = 20
+/** jose is slower by an order, so it gets a part of the tokens: a round of each takes about as long. */
+const joseTokenCount = 500
+
+const secret = randomBytes(32).toString("hex")
+const key = importSecret(secret)
+const keys: readonly VerificationKey[] = [{ kid: null, alg: "HS256", key }]
+const apiKey = "a1b2c3d4e5f6"
+const nowSeconds = Date.now() / 1000
+
+// About 300 bytes: what a backend adds to the minimum is part of what has to be read.
+const tokens = Array.from({ length: tokenCount }, (_, index) => {
+  const iat = Math.floor(nowSeconds) - (index % 60)
+  const claims = {
+    user_id: `user-${index}`,
+    iat,
+    exp: iat + 3600,
+    iss: "https://backend.example.com",
+    sub: `user/user-${index}`,
+    validity_in_seconds: 3600,
+    session: randomBytes(12).toString("hex"),
+  }
+  const input = `${base64url({ alg: "HS256", typ: "JWT" })}.${base64url(claims)}`
+  return `${input}.${createHmac("sha256", key).update(input).digest("base64url")}`
+})
+const signingInputs = tokens.map((token) => token.slice(0, token.lastIndexOf(".")))
+const joseKey = createSecretKey(Buffer.from(secret))
+
+const rows = [
+  {
+    name: "bare createHmac",
+    count: tokenCount,
+    run: () => {
+      for (const input of signingInputs) createHmac("sha256", key).update(input).digest()
+    },
+  },
+  {
+    name: "weir verifyToken and checkTimes",
+    count: tokenCount,
+    run: () => {
+      for (const token of tokens) checkTimes(verifyToken(token, keys, apiKey), nowSeconds, 5)
+    },
+  },
+  {
+    name: "jose jwtVerify",
+    count: joseTokenCount,
+    run: async () => {
+      for (const token of tokens.slice(0, joseTokenCount)) await jwtVerify(token, joseKey, { algorithms: ["HS256"] })
+    },
+  },
+]
+
+const bestSeconds = rows.map(() => Number.POSITIVE_INFINITY)
+for (let round = 0; round < rounds; round++) {
+  for (const [index, row] of rows.entries()) {
+    const startedAt = performance.now()
+    await row.run()
+    bestSeconds[index] = Math.min(bestSeconds[index] as number, (performance.now() - startedAt) / 1000)
+  }
+}
+for (const [index, row] of rows.entries()) {
+  console.log(JSON.stringify({ name: row.name, opsPerSecond: Math.round(row.count / (bestSeconds[index] as number)) }))
+}
+
+function base64url(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url")
+}

@@ -1,0 +1,50 @@
+// What the rows measure with. These numbers are part of a result, so they are written into it.
+
+export interface Settings {
+  /** Runs of each contender that count, taken in turns; one more of each comes first and does not. */
+  readonly pairs: number
+  readonly warmupMs: number
+  readonly durationMs: number
+  readonly httpConnections: number
+  /** Tokens for a run in which each is sent once: enough for the fastest server that looks at them. */
+  readonly distinctTokens: number
+  /** Tokens for a run in which they go round: what a node has in its hands within an hour. */
+  readonly repeatedTokens: number
+  readonly users: number
+  /** Sockets in one storm, and handshakes under way at once. */
+  readonly stormSockets: number
+  readonly stormInFlight: number
+  readonly storms: number
+  readonly watchers: readonly number[]
+  /** Messages under way at once. */
+  readonly messagesInFlight: number
+}
+
+const common = {
+  httpConnections: 64,
+  repeatedTokens: 1_000,
+  users: 1_001,
+  stormInFlight: 64,
+  watchers: [1, 100, 1_000],
+  messagesInFlight: 16,
+} as const
+
+export const fullSettings: Settings = {
+  ...common,
+  pairs: 5,
+  warmupMs: 1_000,
+  durationMs: 3_000,
+  distinctTokens: 500_000,
+  stormSockets: 3_000,
+  storms: 3,
+}
+
+export const quickSettings: Settings = {
+  ...common,
+  pairs: 3,
+  warmupMs: 400,
+  durationMs: 1_000,
+  distinctTokens: 160_000,
+  stormSockets: 1_000,
+  storms: 2,
+}

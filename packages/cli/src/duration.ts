@@ -1,0 +1,23 @@
+// Lengths of time as people write them on a command line.
+
+const secondsOfUnit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** Reads `90s`, `30m`, `24h`, `7d` or bare seconds. Whole seconds, at least 1; null when it is none of these. */
+export function parseDuration(text: string): number | null {
+  const match = /^(\d{1,10})([smhd]?)$/.exec(text)
+  if (match === null) return null
+  const seconds = Number(match[1]) * (secondsOfUnit[match[2] || "s"] as number)
+  return seconds >= 1 ? seconds : null
+}
+
+/** Whole seconds in the two largest units that fit: `2 d 3 h`, `45 s`. */
+export function formatDuration(seconds: number): string {
+  const parts: string[] = []
+  let rest = Math.abs(Math.trunc(seconds))
+  for (const [unit, length] of Object.entries(secondsOfUnit).toReversed()) {
+    const count = Math.floor(rest / length)
+    rest -= count * length
+    if (count > 0) parts.push(`${count} ${unit}`)
+  }
+  return parts.slice(0, 2).join(" ") || "0 s"
+}

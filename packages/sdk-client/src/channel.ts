@@ -1,0 +1,141 @@
+// One channel, as an app holds it.
+
+import type { EventOf, Listener } from "./emitter.ts"
+import type { WeirEvent } from "./events.ts"
+import { limits } from "./limits.ts"
+import type { Bound, Operations } from "./operations.ts"
+import type { TimerHandle, Timers } from "./timers.ts"
+import type { Watched } from "./watches.ts"
+import type {
+  ActingUser,
+  Answer,
+  ChannelInput,
+  ChannelState,
+  MarkReadRequest,
+  Message,
+  MessageRequest,
+  QueryChannelRequest,
+  SendMessageOptions,
+} from "./wire.ts"
+
+/** What the handles of a client share. */
+export interface HandleParts {
+  operations: Operations
+  timers: Timers
+  /** Runs a call that watches: with the id of the live socket, once more if that socket went away meanwhile. */
+  watching<A>(watched: (answer: A) => Watched, call: (bound: Bound) => Promise<A>): Promise<A>
+  on<Type extends string>(type: Type, listener: Listener<EventOf<WeirEvent, Type>>): () => void
+}
+
+export interface Channel {
+  readonly type: string
+  /** Null for a distinct channel that has not been queried yet. */
+  readonly id: string | null
+  /** `type:id`, or null as long as there is no id. */
+  readonly cid: string | null
+  /** Creates the channel unless it exists, reads it, and receives its events from now on. */
+  watch(request?: Omit<QueryChannelRequest, "watch">): Promise<Answer<ChannelState>>
+  /** Creates the channel unless it exists, and reads it. */
+  query(request?: QueryChannelRequest): Promise<Answer<ChannelState>>
+  sendMessage(message: MessageRequest, options?: SendMessageOptions): Promise<Answer<{ message: Message }>>
+  getMessage(messageId: string): Promise<Answer<{ message: Message }>>
+  updateMessage(messageId: string, message: MessageRequest): Promise<Answer<{ message: Message }>>
+  deleteMessage(messageId: string, options?: { hard?: boolean }): Promise<Answer<{ message: Message }>>
+  markRead(request?: MarkReadRequest): Promise<Answer>
+  /** Call it at each keystroke: it says `typing.start` at most every 2 s, and `typing.stop` after 5 s of rest. */
+  keystroke(parentId?: string): Promise<void>
+  /** Says `typing.stop` now, if the user was typing. */
+  stopTyping(): Promise<void>
+  /** Events of this channel only; `*` for all of them. Returns a function that ends it. */
+  on<Type extends string>(type: Type, listener: Listener<EventOf<WeirEvent, Type>>): () => void
+}
+
+/** `id` null: the distinct channel of `data.members`. Calls before the first query then throw. */
+export function createChannel(
+  parts: HandleParts,
+  type: string,
+  id: string | null,
+  data?: ChannelInput & ActingUser,
+): Channel {
+  const { operations, timers } = parts
+  let knownId = id
+  let typingSinceMs: number | null = null
+  let typingParent: string | undefined
+  let idleTimer: TimerHandle = null
+
+  const self: Channel = {
+    type,
+    get id() {
+      return knownId
+    },
+    get cid() {
+      return knownId === null ? null : `${type}:${knownId}`
+    },
+
+    watch: (request = {}) =>
+      parts.watching(
+        ({ channel }) => ({ kind: "channel", type, id: channel.id, presence: request.presence ?? false }),
+        (bound) => queried({ state: true, ...request, watch: true }, bound),
+      ),
+
+    query(request = {}) {
+      if (request.watch) return self.watch(request)
+      return queried(request, {})
+    },
+
+    sendMessage(message, options) {
+      // Whoever reads the message knows that its author has stopped typing; a failure here changes nothing.
+      self.stopTyping().catch(() => {})
+      return operations.channels.sendMessage(type, idOrThrow(), message, options)
+    },
+    getMessage: (messageId) => operations.messages.get(messageId),
+    updateMessage: (messageId, message) => operations.messages.update(messageId, message),
+    deleteMessage: (messageId, options) => operations.messages.delete(messageId, options),
+    markRead: (request) => operations.channels.markRead(type, idOrThrow(), request),
+
+    async keystroke(parentId) {
+      timers.clearTimeout(idleTimer)
+      idleTimer = timers.setTimeout(() => {
+        self.stopTyping().catch(() => {})
+      }, limits.typingIdleMs)
+      const nowMs = timers.now()
+      if (typingSinceMs !== null && nowMs - typingSinceMs < limits.typingStartIntervalMs) return
+      typingSinceMs = nowMs
+      typingParent = parentId
+      await typing("typing.start")
+    },
+
+    async stopTyping() {
+      timers.clearTimeout(idleTimer)
+      if (typingSinceMs === null) return
+      typingSinceMs = null
+      await typing("typing.stop")
+    },
+
+    on: (eventType, listener) =>
+      parts.on(eventType, (event) => {
+        if (knownId !== null && (event as { cid?: string }).cid === self.cid) listener(event)
+      }),
+  }
+  return self
+
+  async function queried(request: QueryChannelRequest, bound: Bound): Promise<Answer<ChannelState>> {
+    const full: QueryChannelRequest = data === undefined ? request : { ...request, data: { ...data, ...request.data } }
+    const answer =
+      knownId === null
+        ? await operations.channels.getOrCreateDistinct(type, full, bound)
+        : await operations.channels.getOrCreate(type, knownId, full, bound)
+    knownId = answer.channel.id
+    return answer
+  }
+
+  function idOrThrow(): string {
+    if (knownId === null) throw new TypeError("the channel has no id yet: call watch() or query() first")
+    return knownId
+  }
+
+  async function typing(event: "typing.start" | "typing.stop"): Promise<void> {
+    const parent = typingParent === undefined ? {} : { parent_id: typingParent }
+    await operations.channels.sendEvent(type, idOrThrow(), { type: event, ...parent })
+  }
+}

@@ -1,0 +1,290 @@
+// The client: one user, one socket, one token source, and the handles that apps hold.
+
+import { openSocket as openPlatformSocket } from "#socket"
+import { baseUrlOf, socketBaseUrlOf } from "./base-url.ts"
+import { type Call, createCall } from "./call.ts"
+import { type Channel, createChannel, type HandleParts } from "./channel.ts"
+import { type Connection, type ConnectionState, createConnection } from "./connection.ts"
+import { createEmitter, type EventOf, type Listener } from "./emitter.ts"
+import { CONNECTION_NOT_FOUND, WeirApiError, WeirConnectionError } from "./errors.ts"
+import type { WeirEvent } from "./events.ts"
+import { createFeed, type Feed } from "./feed.ts"
+import { limits } from "./limits.ts"
+import { type Bound, createOperations, type Operations } from "./operations.ts"
+import { createRest, type Fetch, type Rest, type RestAuth, type RestRequest } from "./rest.ts"
+import type { OpenSocket } from "./socket.ts"
+import { systemTimers, type Timers } from "./timers.ts"
+import { createTokenSource, type TokenOrProvider, type TokenSource } from "./tokens.ts"
+import { version } from "./version.ts"
+import { createWatches, type Watched, type Watches } from "./watches.ts"
+import type { Answer, ChannelInput, ChannelState, OwnUser, QueryChannelsRequest, UserRequest } from "./wire.ts"
+
+export interface WeirClientOptions {
+  /** The app's public key. */
+  apiKey: string
+  /** Address of the server. Without it: the environment's WEIR_URL, else the page's origin, else 127.0.0.1:3030. */
+  baseUrl?: string
+  /** Of one REST request. */
+  timeoutMs?: number
+  /** Name of the calling package, for `X-Stream-Client`. */
+  clientTag?: string
+  /** How REST calls are authorised while no user is connected; without it they are refused. */
+  auth?: RestAuth
+  /** Parts that tests and unusual platforms replace. */
+  fetch?: Fetch
+  openSocket?: OpenSocket
+  timers?: Timers
+}
+
+/** Everything that belongs to one `connect()`; a new one starts from nothing. */
+interface Session {
+  readonly userId: string
+  readonly auth: RestAuth
+  readonly tokens: TokenSource | null
+  readonly connection: Connection
+  readonly watches: Watches
+  readonly connected: Promise<OwnUser>
+}
+
+/** Id of a caller without a user (contract/chat.md §1.13). */
+const ANONYMOUS_USER_ID = "!anon"
+
+export class WeirClient {
+  readonly apiKey: string
+  readonly baseUrl: string
+  /** The connected user as the server knows them; null before `connect()` and after `disconnect()`. */
+  me: OwnUser | null = null
+  /** Every call of the REST API, by noun, as the connected user. */
+  readonly operations: Operations
+  readonly #events = createEmitter<WeirEvent>()
+  readonly #rest: Rest
+  readonly #openSocket: OpenSocket
+  readonly #timers: Timers
+  readonly #clientTag: string
+  readonly #auth: RestAuth | null
+  readonly #parts: HandleParts
+  #session: Session | null = null
+
+  /** Throws TypeError when the key is missing or the address is no http(s) URL. */
+  constructor(options: WeirClientOptions) {
+    if (!options.apiKey) throw new TypeError("apiKey is missing")
+    this.apiKey = options.apiKey
+    this.baseUrl = baseUrlOf(options.baseUrl)
+    this.#timers = options.timers ?? systemTimers
+    this.#openSocket = options.openSocket ?? openPlatformSocket
+    this.#clientTag = options.clientTag ?? `weir-sdk-client-${version}`
+    this.#auth = options.auth ?? null
+    this.#rest = createRest({
+      baseUrl: this.baseUrl,
+      apiKey: this.apiKey,
+      clientTag: this.#clientTag,
+      timeoutMs: options.timeoutMs ?? limits.requestTimeoutMs,
+      fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+      timers: this.#timers,
+    })
+    this.operations = createOperations(<A>(request: RestRequest) => this.#send<A>(request))
+    this.#parts = {
+      operations: this.operations,
+      timers: this.#timers,
+      watching: (watched, call) => this.#watching(watched, call),
+      on: (type, listener) => this.on(type, listener),
+    }
+  }
+
+  get userId(): string | null {
+    return this.#session?.userId ?? null
+  }
+
+  get connectionState(): ConnectionState {
+    return this.#session?.connection.state ?? "idle"
+  }
+
+  /** Id of the live socket; null while there is none. */
+  get connectionId(): string | null {
+    return this.#session?.connection.connectionId ?? null
+  }
+
+  /**
+   * Connects a user. Settles within `limits.connectTimeoutMs`: resolves with the user as the server knows them, or
+   * rejects with WeirApiError (refused) or WeirConnectionError (whose `reason` says why). Called again for the same
+   * user it gives the same outcome; for another user it rejects `already_connected`.
+   */
+  async connect(user: UserRequest, tokenOrProvider: TokenOrProvider): Promise<OwnUser> {
+    if (!user?.id) throw new TypeError("the user has no id")
+    if (tokenOrProvider === undefined || tokenOrProvider === null || tokenOrProvider === "") {
+      // Never quietly anonymous: without a token the caller has made a mistake.
+      throw new TypeError("a token or a token provider is needed to connect a user")
+    }
+    const present = this.#livingSession()
+    if (present?.userId === user.id) return present.connected
+    if (present !== null) throw alreadyConnected(present.userId)
+    const tokens = createTokenSource(user.id, tokenOrProvider, this.#timers)
+    const auth: RestAuth = {
+      kind: "jwt",
+      token: () => tokens.get(),
+      replace: tokens.canRenew ? (refused) => tokens.replace(refused) : null,
+    }
+    return this.#start(user, tokens, auth)
+  }
+
+  /** Connects without a user; such a caller may only read what is open to everyone. Settles like `connect()`. */
+  async connectAnonymous(): Promise<OwnUser> {
+    const present = this.#livingSession()
+    if (present?.userId === ANONYMOUS_USER_ID) return present.connected
+    if (present !== null) throw alreadyConnected(present.userId)
+    return this.#start({ id: ANONYMOUS_USER_ID }, null, anonymousAuth)
+  }
+
+  /** Makes a guest and connects as them. The server chooses the id. Settles like `connect()`. */
+  async connectGuest(user: UserRequest): Promise<OwnUser> {
+    const present = this.#livingSession()
+    if (present !== null) throw alreadyConnected(present.userId)
+    const anonymous = createOperations(<A>(request: RestRequest) => this.#rest.call<A>(request, anonymousAuth))
+    const { user: guest, access_token: token } = await anonymous.guests.create(user)
+    return this.connect({ id: guest.id }, token)
+  }
+
+  /** Ends the socket and forgets user and token. Whoever still waits for `connect()` is told `disconnected`. */
+  async disconnect(): Promise<void> {
+    const session = this.#session
+    this.#session = null
+    this.me = null
+    session?.connection.close()
+  }
+
+  /** Events of the server and `connection.*`; `*` for all. Returns a function that ends it. */
+  on<Type extends WeirEvent["type"] | "*" | (string & {})>(
+    type: Type,
+    listener: Listener<EventOf<WeirEvent, Type>>,
+  ): () => void {
+    return this.#events.on(type, listener)
+  }
+
+  off<Type extends string>(type: Type, listener: Listener<EventOf<WeirEvent, Type>>): void {
+    this.#events.off(type, listener)
+  }
+
+  /** A channel by id; with null, the one channel of exactly `data.members`. Asks the server nothing yet. */
+  channel(type: string, id: string | null, data?: ChannelInput): Channel {
+    return createChannel(this.#parts, type, id, data)
+  }
+
+  feed(group: string, id: string): Feed {
+    return createFeed(this.#parts, group, id)
+  }
+
+  call(type: string, id: string): Call {
+    return createCall(this.#parts, type, id)
+  }
+
+  /** A page of channels. `watch` also receives their events, now and after each reconnect. */
+  async queryChannels(request: QueryChannelsRequest = {}): Promise<Answer<{ channels: ChannelState[] }>> {
+    if (!request.watch && !request.presence) return this.operations.channels.query(request)
+    const session = this.#sessionOrThrow()
+    const answer = await this.#bound(session, (bound) => this.operations.channels.query(request, bound))
+    for (const { channel } of request.watch ? answer.channels : []) {
+      session.watches.add({ kind: "channel", type: channel.type, id: channel.id, presence: request.presence ?? false })
+    }
+    return answer
+  }
+
+  async #start(user: UserRequest, tokens: TokenSource | null, auth: RestAuth): Promise<OwnUser> {
+    const watches = createWatches()
+    const connection = createConnection({
+      url: this.#socketUrl(auth.kind),
+      userDetails: user,
+      tokens,
+      openSocket: this.#openSocket,
+      timers: this.#timers,
+      onNetworkBack,
+      onFrame: (frame) => {
+        if (this.#session?.connection === connection) this.#events.emit(frame)
+      },
+      onOnline: (welcome, isReconnect) => {
+        this.me = welcome.me
+        this.#events.emit(welcome)
+        this.#events.emit({ type: "connection.changed", online: true } as WeirEvent)
+        if (isReconnect) this.#recover(watches, welcome.connection_id)
+      },
+      onOffline: () => this.#events.emit({ type: "connection.changed", online: false } as WeirEvent),
+      onFailed: (error) => this.#events.emit({ type: "connection.failed", error } as WeirEvent),
+    })
+    const connected = connection.connect().then(({ me }) => me)
+    const session: Session = { userId: user.id, auth, tokens, connection, watches, connected }
+    this.#session = session
+    try {
+      return await connected
+    } catch (error) {
+      if (this.#session === session) this.#session = null
+      throw error
+    }
+  }
+
+  // A socket that is lost again meanwhile is recovered after the next reconnect; other failures are the app's to
+  // see, because its channels are no longer watched.
+  async #recover(watches: Watches, connectionId: string): Promise<void> {
+    try {
+      await watches.recover(this.operations, connectionId)
+      if (this.connectionId === connectionId) this.#events.emit({ type: "connection.recovered" } as WeirEvent)
+    } catch (error) {
+      if (this.connectionId === connectionId) this.#events.emit({ type: "connection.unrecovered", error } as WeirEvent)
+    }
+  }
+
+  #socketUrl(authKind: string): string {
+    const query = new URLSearchParams({
+      api_key: this.apiKey,
+      "stream-auth-type": authKind,
+      "X-Stream-Client": this.#clientTag,
+    })
+    return `${socketBaseUrlOf(this.baseUrl)}/api/v2/connect?${query}`
+  }
+
+  async #send<A>(request: RestRequest): Promise<A> {
+    return this.#rest.call<A>(request, this.#session?.auth ?? this.#auth ?? this.#sessionOrThrow().auth)
+  }
+
+  async #watching<A>(watched: (answer: A) => Watched, call: (bound: Bound) => Promise<A>): Promise<A> {
+    const session = this.#sessionOrThrow()
+    const answer = await this.#bound(session, call)
+    session.watches.add(watched(answer))
+    return answer
+  }
+
+  async #bound<A>({ connection }: Session, call: (bound: Bound) => Promise<A>): Promise<A> {
+    const connectionId = await connection.whenOnline(limits.requestTimeoutMs)
+    try {
+      return await call({ connection_id: connectionId })
+    } catch (error) {
+      if (!(error instanceof WeirApiError) || error.code !== CONNECTION_NOT_FOUND) throw error
+      return call({ connection_id: await connection.whenOnline(limits.requestTimeoutMs, connectionId) })
+    }
+  }
+
+  // A connection that has failed for good does not stand in the way of a new one.
+  #livingSession(): Session | null {
+    if (this.#session?.connection.state === "failed") this.#session = null
+    return this.#session
+  }
+
+  #sessionOrThrow(): Session {
+    if (this.#session !== null) return this.#session
+    throw new WeirConnectionError(
+      "not_connected",
+      "no user is connected: call connect() first, and not after disconnect()",
+    )
+  }
+}
+
+const anonymousAuth: RestAuth = { kind: "anonymous", token: async () => null, replace: null }
+
+const alreadyConnected = (userId: string) =>
+  new WeirConnectionError("already_connected", `user '${userId}' is connected: await disconnect() first`)
+
+/** Browsers say when the network is back; elsewhere the back-off alone decides. */
+function onNetworkBack(wake: () => void): () => void {
+  const { addEventListener, removeEventListener } = globalThis as Partial<typeof globalThis>
+  if (typeof addEventListener !== "function" || typeof removeEventListener !== "function") return () => {}
+  addEventListener.call(globalThis, "online", wake)
+  return () => removeEventListener.call(globalThis, "online", wake)
+}

@@ -1,0 +1,27 @@
+// The public surface of @weir/sdk-server.
+
+export { WeirApiError, WeirTransportError } from "../../sdk-client/src/errors.ts"
+export type { Operations } from "../../sdk-client/src/operations.ts"
+export type * from "../../sdk-client/src/wire.ts"
+export { limits } from "./limits.ts"
+export { createWeirServer, type WeirServer, type WeirServerOptions, WeirTaskError } from "./server.ts"
+export {
+  type CallTokenOptions,
+  createCallToken,
+  createCallTokenAsync,
+  createServerToken,
+  createServerTokenAsync,
+  createToken,
+  createTokenAsync,
+  type Duration,
+  type TokenOptions,
+} from "./tokens.ts"
+export { version } from "./version.ts"
+export {
+  readWebhook,
+  verifyWebhook,
+  verifyWebhookAsync,
+  type WebhookBody,
+  type WebhookEvent,
+  WeirWebhookError,
+} from "./webhooks.ts"

@@ -1,0 +1,21 @@
+// Every bound of the server SDK, in one place. Units are at the end of each name.
+
+export const limits = {
+  /** One REST request, from the call to the last byte of the answer. */
+  requestTimeoutMs: 30_000,
+  /** HS256 needs a key as long as its hash (RFC 7518 §3.2). */
+  secretBytesMin: 32,
+  userIdCharsMax: 255,
+  callCidsMax: 100,
+  /** Life of a token unless told otherwise. */
+  tokenLifeSecondsDefault: 24 * 60 * 60,
+  tokenLifeSecondsMax: 10 * 365 * 24 * 60 * 60,
+  /** Life of the server's own tokens; each is used for the first half of it. */
+  serverTokenLifeSeconds: 60 * 60,
+  /** The server's own tokens are dated back, because an `iat` in the future is refused. */
+  serverTokenBackdateSeconds: 5,
+  /** A webhook's body after unpacking. */
+  webhookBytesMax: 8 * 1024 * 1024,
+  taskPollIntervalMs: 1_000,
+  taskTimeoutMs: 60_000,
+} as const

@@ -1,0 +1,154 @@
+// Every setting by name, as data: `weir config`, `weir serve --help` and docs/reference/settings.md are made from this
+// list. What the values mean, and which mixes are refused, stands in config.ts.
+
+export interface Setting {
+  readonly name: string
+  /** What a value looks like, for people. */
+  readonly form: string
+  /** Value when the name is absent from the environment; null when there is none. */
+  readonly default: string | null
+  /** What holds when the name is absent and there is no default value. */
+  readonly absent: string | null
+  /** How `weir config` shows a value: whole, not at all, or a URL without its password. */
+  readonly shown: "whole" | "masked" | "without-password"
+  /** One line. */
+  readonly doc: string
+}
+
+export const settings = [
+  {
+    name: "WEIR_HOST",
+    form: "IP address or host name",
+    default: "127.0.0.1",
+    absent: null,
+    shown: "whole",
+    doc: "Address to listen on. Anything but loopback needs TLS here or in front (WEIR_TLS_CERT, WEIR_TRUST_PROXY).",
+  },
+  {
+    name: "WEIR_PORT",
+    form: "0 to 65535",
+    default: "3030",
+    absent: null,
+    shown: "whole",
+    doc: "Port for HTTP and WebSockets. 0 takes any free port and logs it.",
+  },
+  {
+    name: "WEIR_DATA_DIR",
+    form: "path",
+    default: "./data",
+    absent: null,
+    shown: "whole",
+    doc: "Folder of the embedded database and of the master key when it is made here. Created when missing.",
+  },
+  {
+    name: "WEIR_DATABASE_URL",
+    form: "postgres://user:password@host:port/database",
+    default: null,
+    absent: "SQLite: weir.db in WEIR_DATA_DIR",
+    shown: "without-password",
+    doc: "PostgreSQL 15 or later instead of the embedded SQLite.",
+  },
+  {
+    name: "WEIR_REDIS_URL",
+    form: "redis://host:port or rediss://host:port",
+    default: null,
+    absent: "one process, local bus",
+    shown: "without-password",
+    doc: "Redis or Valkey that carries events between several nodes. Needs WEIR_DATABASE_URL.",
+  },
+  {
+    name: "WEIR_MASTER_KEY",
+    form: "32 bytes: 64 hexadecimal digits, or 43 characters of base64url",
+    default: null,
+    absent: "made once: master.key in WEIR_DATA_DIR",
+    shown: "masked",
+    doc: "Key under which secrets are sealed in the database. Every node of a deployment needs the same one.",
+  },
+  {
+    name: "WEIR_API_KEY",
+    form: "12 characters of a-z0-9",
+    default: null,
+    absent: "generated at the first start and printed once",
+    shown: "whole",
+    doc: "API key of the first app. Public: clients send it with every request. Goes together with WEIR_API_SECRET.",
+  },
+  {
+    name: "WEIR_API_SECRET",
+    form: "64 characters of a-z0-9 (at least 32)",
+    default: null,
+    absent: "generated at the first start and printed once",
+    shown: "masked",
+    doc: "API secret of the first app. It signs user tokens and never leaves your servers.",
+  },
+  {
+    name: "WEIR_ADMIN_TOKEN",
+    form: "at least 32 characters of A-Z a-z 0-9 - . _ ~ + / =",
+    default: null,
+    absent: "management API off",
+    shown: "masked",
+    doc: "Bearer token for the management API.",
+  },
+  {
+    name: "WEIR_TLS_CERT",
+    form: "path",
+    default: null,
+    absent: "plain HTTP",
+    shown: "whole",
+    doc: "PEM file of the certificate, the server's own first, then the chain. Read again when it changes.",
+  },
+  {
+    name: "WEIR_TLS_KEY",
+    form: "path",
+    default: null,
+    absent: "plain HTTP",
+    shown: "whole",
+    doc: "PEM file of the certificate's private key. Read again when it changes.",
+  },
+  {
+    name: "WEIR_TRUST_PROXY",
+    form: "true, or addresses and networks such as 10.0.0.0/8, separated by commas",
+    default: null,
+    absent: "no proxy is trusted",
+    shown: "whole",
+    doc: "Proxies whose X-Forwarded-For and X-Forwarded-Proto count. true: whoever connects; only where nobody else can.",
+  },
+  {
+    name: "WEIR_LOG_LEVEL",
+    form: "debug, info, warn or error",
+    default: "info",
+    absent: null,
+    shown: "whole",
+    doc: "Least severe level that is logged.",
+  },
+  {
+    name: "WEIR_LOG_FORMAT",
+    form: "auto, json or pretty",
+    default: "auto",
+    absent: null,
+    shown: "whole",
+    doc: "One JSON object a line, or lines for people. auto: for people when standard output is a terminal.",
+  },
+] as const satisfies readonly Setting[]
+
+export type SettingName = (typeof settings)[number]["name"]
+
+/** The environment as a process has it. */
+export type Env = Readonly<Record<string, string | undefined>>
+
+/**
+ * Names that begin with WEIR_ and mean something to others than the server: WEIR_URL to the client SDKs, WEIR_VECTORS
+ * and everything under WEIR_TEST_ to the tests.
+ */
+export const isForeignName = (name: string): boolean =>
+  name === "WEIR_URL" || name === "WEIR_VECTORS" || name.startsWith("WEIR_TEST_")
+
+/** What stops the start although each value is right by itself: for the reference page. config.ts holds the checks. */
+export const refusedMixes = [
+  "A name that begins with `WEIR_` and is not a setting. `WEIR_URL` (client SDKs), `WEIR_VECTORS` and `WEIR_TEST_*` (tests) are left alone.",
+  "A setting that is there but empty: a variable that somebody forgot to fill in must not switch protection off.",
+  "`WEIR_HOST` other than loopback with neither a certificate nor `WEIR_TRUST_PROXY`: tokens would travel in the clear.",
+  "`WEIR_TLS_CERT` without `WEIR_TLS_KEY`, or the other way round.",
+  "`WEIR_API_KEY` without `WEIR_API_SECRET`, or the other way round.",
+  "`WEIR_REDIS_URL` without `WEIR_DATABASE_URL`: Redis is for several nodes, and several nodes cannot share the embedded database.",
+  "A `master.key` file in the data folder that is no key: a new one would make every sealed secret unreadable.",
+] as const

@@ -1,0 +1,58 @@
+// What is left to do after users were marked deleted: their content, product by product, then (hard) their row.
+
+import { type StepResult, type TaskHandler } from "../tasks/index.ts"
+import type { Tx } from "../../store/database.ts"
+import { dropUsers, type Users } from "./cache.ts"
+import { deleteUserRow } from "./store.ts"
+
+export type DeletionMode = "soft" | "pruning" | "hard"
+
+export interface DeletionOptions {
+  readonly mode: DeletionMode
+  readonly messages?: DeletionMode
+  readonly conversations?: "soft" | "hard"
+  readonly newChannelOwnerId?: string
+  /** Milliseconds; when this step runs. */
+  readonly now: number
+}
+
+/** Removes a bounded part of what a user left in a product; answers whether nothing is left. */
+export type DeleteContent = (tx: Tx, appId: number, userId: string, options: DeletionOptions) => Promise<boolean>
+
+interface Payload {
+  readonly userIds: readonly string[]
+  readonly mode: DeletionMode
+  readonly messages?: DeletionMode
+  readonly conversations?: "soft" | "hard"
+  readonly new_channel_owner_id?: string
+  /** How far it has come. */
+  readonly userIndex?: number
+  readonly productIndex?: number
+  readonly done?: number
+}
+
+/** The task behind DeleteUsers: one bounded step of one product for one user at a time. */
+export function createDeletionHandler(users: Users, products: readonly DeleteContent[]): TaskHandler {
+  return async (tx, { appId, payload, now }): Promise<StepResult> => {
+    const state = payload as Payload
+    const { userIndex = 0, productIndex = 0, done = 0 } = state
+    const userId = state.userIds[userIndex]
+    if (userId === undefined) return { result: { deleted_users: done } }
+    const product = products[productIndex]
+    if (product !== undefined) {
+      const finished = await product(tx, appId, userId, {
+        mode: state.mode,
+        messages: state.messages,
+        conversations: state.conversations,
+        newChannelOwnerId: state.new_channel_owner_id,
+        now,
+      })
+      return { next: { ...state, productIndex: finished ? productIndex + 1 : productIndex } }
+    }
+    if (state.mode === "hard") {
+      await deleteUserRow(tx, appId, userId)
+      dropUsers(users, tx, appId, [userId])
+    }
+    return { next: { ...state, userIndex: userIndex + 1, productIndex: 0, done: done + 1 } }
+  }
+}

@@ -1,0 +1,263 @@
+import { ApiError, type AppCaller, inputError, notFoundError, users as operations, userIdOf } from "@weir/protocol"
+import { Compile } from "typebox/compile"
+import { allowed, can, type Decision, type Resource } from "../../authorize/decide.ts"
+import type { Awaitable } from "../../base/chain.ts"
+import { uuid } from "../../base/ids.ts"
+import type { Presence } from "../../events/presence.ts"
+import type { Sockets } from "../../events/sockets.ts"
+import { topics } from "../../events/topics.ts"
+import { type Route, route } from "../../request/route.ts"
+import type { Read, Tx } from "../../store/database.ts"
+import { parseTimestamp } from "../../store/filter.ts"
+import { insertTask, newTask } from "../tasks/index.ts"
+import { actions, appGrants } from "./actions.ts"
+import { dropUsers, type Users } from "./cache.ts"
+import { tokensRevoked, userDeactivated, userDeleted, userReactivated, userUpdated } from "./events.ts"
+import { limits } from "./limits.ts"
+import {
+  applyChange,
+  deletedUser,
+  newUser,
+  ownUserResponse,
+  type ParsedChange,
+  parseChange,
+  replaceUser,
+  userResponse,
+} from "./rules.ts"
+import { queryUsers, selectUser, selectUsers, type User, upsertUsers } from "./store.ts"
+
+export interface UserRouteParts {
+  readonly users: Users
+  readonly presence: Pick<Presence, "isOnline">
+  readonly sockets: Pick<Sockets, "subscribe">
+  /** A user token for a new guest, signed with a secret of the key that the request named. */
+  readonly signGuestToken: (apiKey: string, userId: string, now: number) => Awaitable<string>
+  /** There is a new task. */
+  readonly wakeTasks: () => void
+}
+
+export const deletionTaskKind = "delete-users"
+
+export function userRoutes(parts: UserRouteParts): Route[] {
+  const { users, presence } = parts
+  const isOnline = (user: User): boolean => presence.isOnline(user.appId, user.id)
+  const shown = (user: User) => userResponse(user, isOnline(user))
+
+  /** Answers with the caller's own view for the caller and the public one, with empty own members, for others. */
+  const byId = (changed: readonly User[]) =>
+    Object.fromEntries(changed.map((user) => [user.id, ownUserResponse(user, isOnline(user))]))
+
+  const save = async (tx: Tx, appId: number, changed: readonly User[], now: number): Promise<void> => {
+    await upsertUsers(tx, changed)
+    for (const user of changed) tx.emit(userUpdated(user, isOnline(user), now))
+    dropUsers(users, tx, appId, changed.map((user) => user.id))
+  }
+
+  return [
+    route(operations.updateUsers, {
+      writes: true,
+      actorOf: () => undefined,
+      load({ input }) {
+        for (const [id, user] of Object.entries(input.body.users)) {
+          if (user.id !== id) throw inputError(`users.${id}.id is '${user.id}'`, { [`users.${id}.id`]: "must equal its key" })
+        }
+        return { given: Object.values(input.body.users) }
+      },
+      authorize: ({ principal, given }) => [
+        ...given.map((user) => mayUpdate(principal, user.id)),
+        ...given.map((user) => mayBePrivileged(principal, user)),
+      ],
+      async handle({ appId, given, tx, now }) {
+        const existing = await selectUsers(tx, appId, given.map((user) => user.id))
+        const changed = given.map((user) => replaceUser(requireAlive(existing.get(user.id) ?? null), user, appId, now))
+        await save(tx, appId, changed, now)
+        return { users: byId(changed), membership_deletion_task_id: "" }
+      },
+    }),
+
+    route(operations.updateUsersPartial, {
+      writes: true,
+      actorOf: () => undefined,
+      load: ({ input }) => ({
+        changes: input.body.users.map((change) => ({ id: change.id, ...checkedChange(parseChange(change, parseTimestamp)) })),
+      }),
+      authorize: ({ principal, changes }) => [
+        ...changes.map((change) => mayUpdate(principal, change.id)),
+        ...changes.map((change) =>
+          mayBePrivileged(principal, { ...change.columns, revoke: change.revokeTokensIssuedBefore }),
+        ),
+      ],
+      async handle({ appId, changes, tx, now }) {
+        const existing = await selectUsers(tx, appId, changes.map((change) => change.id))
+        const changed = changes.map((change) => {
+          const user = existing.get(change.id)
+          if (user === undefined || user.deletedAt !== null) throw notFoundError("user", change.id)
+          return applyChange(user, change, now)
+        })
+        await save(tx, appId, changed, now)
+        for (const [index, change] of changes.entries()) {
+          if (change.revokeTokensIssuedBefore != null) tx.emit(tokensRevoked(changed[index] as User))
+        }
+        return { users: byId(changed), membership_deletion_task_id: "" }
+      },
+    }),
+
+    route(operations.queryUsers, {
+      authorize: ({ principal }) => can(principal, actions.searchUser, userResource(principal.appId, "")),
+      async handle({ appId, principal, input, read, connectionId }) {
+        const query = input.query.payload ?? {}
+        if (query.presence && connectionId === null && principal.kind !== "server") throw needsConnection()
+        const found = await queryUsers(read, appId, {
+          filter: query.filter_conditions,
+          sort: query.sort,
+          limit: query.limit,
+          offset: query.offset,
+          includeDeactivated: query.include_deactivated_users ?? false,
+          teams: principal.kind === "server" || principal.kind === "anonymous" ? null : principal.teams,
+        })
+        return { users: found.map((user) => visibleTo(principal, ownUserResponse(user, isOnline(user)))) }
+      },
+      async after({ appId, actor, principal, input, connectionId }, { users: found }) {
+        if (!input.query.payload?.presence || connectionId === null || actor === null || principal.kind === "server") return
+        const watched = found.map((user) => topics.presence(appId, user.id))
+        await parts.sockets.subscribe({ connectionId, appId, userId: actor, topics: watched })
+      },
+    }),
+
+    route(operations.deactivateUser, {
+      writes: true,
+      actorOf: () => undefined,
+      authorize: () => allowed,
+      async handle({ appId, input, tx, now }) {
+        const user = await requireUser(tx, appId, input.path.user_id)
+        const changed = { ...user, deactivatedAt: user.deactivatedAt ?? now, updatedAt: now }
+        await upsertUsers(tx, [changed])
+        tx.emit(userDeactivated(changed, now))
+        dropUsers(users, tx, appId, [user.id])
+        return { user: shown(changed) }
+      },
+    }),
+
+    route(operations.reactivateUser, {
+      writes: true,
+      actorOf: () => undefined,
+      authorize: () => allowed,
+      async handle({ appId, input, tx, now }) {
+        const user = await requireUser(tx, appId, input.path.user_id)
+        const changed = { ...user, deactivatedAt: null, name: input.body.name ?? user.name, updatedAt: now }
+        await upsertUsers(tx, [changed])
+        tx.emit(userReactivated(changed, now))
+        dropUsers(users, tx, appId, [user.id])
+        return { user: shown(changed) }
+      },
+    }),
+
+    route(operations.deleteUsers, {
+      writes: true,
+      actorOf: () => undefined,
+      authorize: () => allowed,
+      async handle({ appId, input, tx, now }) {
+        const { user_ids, user: mode = "soft", messages, conversations, new_channel_owner_id } = input.body
+        if (mode === "hard" && (messages !== "hard" || conversations !== "hard")) {
+          throw inputError("a hard delete of users needs messages and conversations to be hard as well", { user: "hard" })
+        }
+        const found = await selectUsers(tx, appId, user_ids)
+        const missing = user_ids.find((id) => !found.has(id))
+        if (missing !== undefined) throw notFoundError("user", missing)
+        const changed = [...found.values()].map((user) => deletedUser(user, mode, now))
+        await upsertUsers(tx, changed)
+        for (const user of changed) tx.emit(userDeleted(user, { hard_delete: mode === "hard" }, now))
+        dropUsers(users, tx, appId, user_ids)
+        const task = newTask(uuid(), appId, deletionTaskKind, { userIds: user_ids, mode, messages, conversations, new_channel_owner_id }, now)
+        await insertTask(tx, task)
+        tx.afterCommit(parts.wakeTasks)
+        return { task_id: task.id }
+      },
+    }),
+
+    route(operations.createGuest, {
+      writes: true,
+      actorOf: () => undefined,
+      limit: {
+        name: "create-guest",
+        perAppMax: limits.guestsPerAppPerMinuteMax,
+        perAddressMax: limits.guestsPerAddressPerMinuteMax,
+        windowSeconds: 60,
+      },
+      authorize: () => allowed,
+      async handle({ appId, principal, input, tx, now }) {
+        const { role: _, teams: __, ...said } = input.body.user
+        const id = `guest-${uuid()}-${said.id}`.slice(0, 255)
+        const guest = replaceUser(newUser(appId, id, now, "guest"), { ...said, id }, appId, now)
+        await upsertUsers(tx, [guest])
+        dropUsers(users, tx, appId, [id])
+        return { user: shown(guest), access_token: await parts.signGuestToken(principal.apiKey, id, now) }
+      },
+    }),
+  ]
+}
+
+const userResource = (appId: number, userId: string): Resource => ({
+  kind: "user",
+  id: userId,
+  scope: ".app",
+  grants: appGrants,
+  relationRoles: [],
+  ownerId: userId,
+  team: null,
+})
+
+const mayUpdate = (principal: AppCaller, userId: string): Decision =>
+  can(principal, actions.updateUser, userResource(principal.appId, userId))
+
+/** Only server calls set what decides about rights (contract/auth.md §1.9). */
+function mayBePrivileged(principal: AppCaller, said: { role?: unknown; teams?: unknown; revoke?: unknown }): Decision {
+  const names = (["role", "teams", "revoke"] as const).filter((name) => said[name] !== undefined)
+  if (principal.kind === "server" || names.length === 0) return allowed
+  const field = names[0] === "revoke" ? "revoke_tokens_issued_before" : names[0]
+  return {
+    allowed: false,
+    action: "update-user-role",
+    resource: `user:${userIdOf(principal)}`,
+    checks: [{ check: "kind", passed: false, detail: `${field} is set by server calls only` }],
+    error: new ApiError("notAllowed", `${field} can only be set by a server side call`),
+  }
+}
+
+const userRequest = Compile(operations.UserRequest)
+
+/** The columns of a partial change have the types that a whole user has. */
+function checkedChange(change: ParsedChange): ParsedChange {
+  const given = Object.fromEntries(Object.entries(change.columns).filter(([, value]) => value !== undefined))
+  const candidate = { id: "x", ...given }
+  if (!userRequest.Check(candidate)) {
+    const [error] = userRequest.Errors(candidate)
+    const field = error?.instancePath.slice(1).replaceAll("/", ".") ?? "set"
+    throw inputError(`${field} ${error?.message ?? "is invalid"}`, { [field]: error?.message ?? "is invalid" })
+  }
+  return change
+}
+
+// A deleted user's id is never given to somebody else: tokens of the old one would open the new one's account.
+function requireAlive(user: User | null): User | null {
+  if (user !== null && user.deletedAt !== null) throw inputError(`User with id ${user.id} was deleted`)
+  return user
+}
+
+async function requireUser(read: Read, appId: number, id: string): Promise<User> {
+  const user = await selectUser(read, appId, id)
+  if (user === null || user.deletedAt !== null) throw notFoundError("user", id)
+  return user
+}
+
+/** Others do not see when somebody's tokens were revoked. */
+function visibleTo<U extends { id: string; revoke_tokens_issued_before?: string }>(principal: AppCaller, user: U): U {
+  if (principal.kind === "server" || user.revoke_tokens_issued_before === undefined) return user
+  const { revoke_tokens_issued_before: _, ...rest } = user
+  return rest as U
+}
+
+const needsConnection = (): ApiError =>
+  inputError(
+    "Watch or Presence requires an active websocket connection, please make sure to include your websocket connection_id",
+  )

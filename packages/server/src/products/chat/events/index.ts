@@ -1,0 +1,1 @@
+export { type EventParts, eventRoutes } from "./routes.ts"

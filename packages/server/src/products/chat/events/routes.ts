@@ -1,0 +1,71 @@
+import { chat as operations, cidOf } from "@weir/protocol"
+import { can } from "../../../authorize/decide.ts"
+import { chain } from "../../../base/chain.ts"
+import { type Delivery, frameOf } from "../../../events/event.ts"
+import { topics } from "../../../events/topics.ts"
+import { type Route, route } from "../../../request/route.ts"
+import type { People } from "../members/index.ts"
+import {
+  absentChannel,
+  actions,
+  canReadHidden,
+  chatTypeLimits,
+  type OpenChannel,
+  placeOf,
+  requireEnabled,
+} from "../types/index.ts"
+import { sentEvent, showsTyping } from "./rules.ts"
+
+export interface EventParts {
+  readonly openChannel: OpenChannel
+  readonly people: People
+  readonly watcherCount: (appId: number, cid: string) => number
+  /** Tells the sockets something that is not kept. */
+  readonly tell: (appId: number, deliveries: readonly Delivery[]) => void
+}
+
+export const eventRoutes = (parts: EventParts): Route[] => [
+  route(operations.sendEvent, {
+    actor: "required",
+    actorOf: ({ body }) => body.event.user_id ?? body.event.user?.id,
+    load: ({ input, appId, principal, actor }) => {
+      const cid = cidOf(input.path.type, input.path.id)
+      return chain(parts.openChannel(principal, appId, cid), (access) => {
+        if (access === null) throw absentChannel(cid)
+        return chain(parts.people.stored(appId, actor as string), (user) =>
+          chain(parts.people.one(appId, actor as string), (shown) => ({ access, user, shown })),
+        )
+      })
+    },
+    authorize: ({ principal, access, input }) => {
+      const readable = canReadHidden(principal, access)
+      if (!readable.allowed) return readable
+      const { type, custom } = input.body.event
+      const kind = sentEvent(type, custom, access.channel.type.config)
+      return [
+        requireEnabled(principal, access.channel),
+        can(principal, kind === "typing" ? actions.createMessage : actions.sendCustomEvent, access.resource),
+      ]
+    },
+    handle({ input, appId, access, user, shown, now }) {
+      const { channel } = access
+      const { type, parent_id, custom } = input.body.event
+      const event = {
+        type,
+        created_at: new Date(now).toISOString(),
+        ...placeOf(channel),
+        ...(parent_id === undefined ? {} : { parent_id }),
+        user: shown,
+        custom: custom ?? {},
+      }
+      const isTyping = type === "typing.start" || type === "typing.stop"
+      const isTold =
+        !isTyping ||
+        (showsTyping(user) && parts.watcherCount(appId, channel.cid) <= chatTypeLimits.fleetingWatchersMax)
+      if (isTold) {
+        parts.tell(appId, [{ to: "topic", topic: topics.channel(appId, channel.cid), frame: frameOf(event) }])
+      }
+      return { event }
+    },
+  }),
+]

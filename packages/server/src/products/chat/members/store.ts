@@ -1,0 +1,169 @@
+import type { Read, Tx } from "../../../store/database.ts"
+
+export interface ChannelMemberRow {
+  app_id: number
+  cid: string
+  user_id: string
+  channel_role: string
+  /** JSON object. */
+  custom: string
+  created_at: number
+  updated_at: number
+  /** Messages up to this number are hidden from the member. */
+  history_after_seq: number
+  /** What the member has read; written by the reads module. Milliseconds. */
+  last_read: number
+  last_read_message_id: string | null
+  /** Number of the newest message that is read. */
+  read_seq: number
+  /** Of the messages that count as unread, how many are read. */
+  read_counted: number
+}
+
+declare module "../../../store/database.ts" {
+  interface Tables {
+    channel_members: ChannelMemberRow
+  }
+}
+
+export async function selectMember(
+  read: Read,
+  appId: number,
+  cid: string,
+  userId: string,
+): Promise<ChannelMemberRow | undefined> {
+  return read
+    .selectFrom("channel_members")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("cid", "=", cid)
+    .where("user_id", "=", userId)
+    .executeTakeFirst()
+}
+
+export type RosterRow = Pick<ChannelMemberRow, "user_id" | "channel_role" | "history_after_seq">
+
+/** The first `limit` members with what a permission check needs of them. */
+export const selectRoster = (read: Read, appId: number, cid: string, limit: number): Promise<RosterRow[]> =>
+  read
+    .selectFrom("channel_members")
+    .select(["user_id", "channel_role", "history_after_seq"])
+    .where("app_id", "=", appId)
+    .where("cid", "=", cid)
+    .limit(limit)
+    .execute()
+
+/** Members in the order in which they came. */
+export const selectMembers = (
+  read: Read,
+  appId: number,
+  cid: string,
+  { limit, offset }: { limit: number; offset: number },
+): Promise<ChannelMemberRow[]> =>
+  read
+    .selectFrom("channel_members")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("cid", "=", cid)
+    .orderBy("created_at")
+    .orderBy("user_id")
+    .limit(limit)
+    .offset(offset)
+    .execute()
+
+export const selectMembersById = (
+  read: Read,
+  appId: number,
+  cid: string,
+  userIds: readonly string[],
+): Promise<ChannelMemberRow[]> =>
+  userIds.length === 0
+    ? Promise.resolve([])
+    : read
+        .selectFrom("channel_members")
+        .selectAll()
+        .where("app_id", "=", appId)
+        .where("cid", "=", cid)
+        .where("user_id", "in", userIds)
+        .execute()
+
+/** Adds those who are no members yet and answers their rows. */
+export async function insertMembers(tx: Tx, rows: readonly ChannelMemberRow[]): Promise<ChannelMemberRow[]> {
+  const [first] = rows
+  if (first === undefined) return []
+  const added = await tx
+    .insertInto("channel_members")
+    .values(rows)
+    .onConflict((conflict) => conflict.columns(["app_id", "cid", "user_id"]).doNothing())
+    .returning("user_id")
+    .execute()
+  const ids = new Set(added.map((row) => row.user_id))
+  if (ids.size > 0) await addToMemberCount(tx, first.app_id, first.cid, ids.size)
+  return rows.filter((row) => ids.has(row.user_id))
+}
+
+/** Ends memberships and answers the rows that were there. */
+export async function deleteMembers(
+  tx: Tx,
+  appId: number,
+  cid: string,
+  userIds: readonly string[],
+): Promise<ChannelMemberRow[]> {
+  if (userIds.length === 0) return []
+  const gone = await tx
+    .deleteFrom("channel_members")
+    .where("app_id", "=", appId)
+    .where("cid", "=", cid)
+    .where("user_id", "in", userIds)
+    .returningAll()
+    .execute()
+  if (gone.length > 0) await addToMemberCount(tx, appId, cid, -gone.length)
+  return gone
+}
+
+/** Gives members a role and answers the rows that changed. */
+export const updateMemberRoles = (
+  tx: Tx,
+  appId: number,
+  cid: string,
+  userIds: readonly string[],
+  role: string,
+  now: number,
+): Promise<ChannelMemberRow[]> =>
+  userIds.length === 0
+    ? Promise.resolve([])
+    : tx
+        .updateTable("channel_members")
+        .set({ channel_role: role, updated_at: now })
+        .where("app_id", "=", appId)
+        .where("cid", "=", cid)
+        .where("user_id", "in", userIds)
+        .where("channel_role", "<>", role)
+        .returningAll()
+        .execute()
+
+/** Channels of a user after a cid, in the order of their cids. */
+export const selectChannelsOf = (
+  read: Read,
+  appId: number,
+  userId: string,
+  afterCid: string,
+  limit: number,
+): Promise<{ cid: string }[]> =>
+  read
+    .selectFrom("channel_members")
+    .select("cid")
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .where("cid", ">", afterCid)
+    .orderBy("cid")
+    .limit(limit)
+    .execute()
+
+const addToMemberCount = (tx: Tx, appId: number, cid: string, more: number): Promise<unknown> =>
+  tx
+    .updateTable("channels")
+    .set((update) => ({ member_count: update("member_count", "+", more) }))
+    .where("app_id", "=", appId)
+    .where("cid", "=", cid)
+    .execute()

@@ -1,0 +1,17 @@
+export { createMessages, type Messages } from "./cache.ts"
+export { userMessagesDeleted } from "./events.ts"
+export { limits as messageLimits } from "./limits.ts"
+export { migrations as messageMigrations } from "./migrations.ts"
+export { type MessageParts, messageRoutes, postMessage } from "./routes.ts"
+export { composeMessage, messageContent, messagePage, messageResponse, peopleIn } from "./rules.ts"
+export {
+  deleteMessagesIn,
+  type MessagePage,
+  type MessageRow,
+  type Sweep,
+  selectLastMessage,
+  selectMessage,
+  selectMessagesOf,
+  selectPage,
+  sweepMessages,
+} from "./store.ts"

@@ -1,0 +1,98 @@
+// What can be done in a channel, and who may do it by default. Actions: contract/auth.md §6.5; the grants follow the
+// matrix proposed in §6.6, and depart from it only where a comment says so.
+
+import type { Action } from "../../../authorize/decide.ts"
+import { type CompiledGrants, compileGrants, type GrantTable } from "../../../authorize/grants.ts"
+
+export const actions = {
+  createChannel: { id: "create-channel", name: "CreateChannel" },
+  recreateChannel: { id: "recreate-channel", name: "RecreateChannel" },
+  createDistinctChannelForOthers: { id: "create-distinct-channel-for-others", name: "CreateDistinctChannelForOthers" },
+  readChannel: { id: "read-channel", name: "ReadChannel" },
+  readChannelMembers: { id: "read-channel-members", name: "ReadChannelMembers" },
+  updateChannel: { id: "update-channel", name: "UpdateChannel" },
+  updateChannelFrozen: { id: "update-channel-frozen", name: "UpdateChannelFrozen" },
+  updateChannelMembers: { id: "update-channel-members", name: "UpdateChannelMembers" },
+  addOwnChannelMembership: { id: "add-own-channel-membership", name: "AddOwnChannelMembership" },
+  removeOwnChannelMembership: { id: "remove-own-channel-membership", name: "RemoveOwnChannelMembership" },
+  useFrozenChannel: { id: "use-frozen-channel", name: "UseFrozenChannel" },
+  createMessage: { id: "create-message", name: "CreateMessage" },
+  createReply: { id: "create-reply", name: "CreateReply" },
+  createSystemMessage: { id: "create-system-message", name: "CreateSystemMessage" },
+  createAttachment: { id: "create-attachment", name: "CreateAttachment" },
+  createMention: { id: "create-mention", name: "CreateMention" },
+  addLinks: { id: "add-links", name: "AddLinks" },
+  updateMessage: { id: "update-message", name: "UpdateMessage" },
+  deleteMessage: { id: "delete-message", name: "DeleteMessage" },
+  sendCustomEvent: { id: "send-custom-event", name: "SendCustomEvent" },
+} as const satisfies Record<string, Action>
+
+/** Reading and taking part; what a member of a channel has. */
+const participation = [
+  "read-channel",
+  "read-channel-members",
+  "create-message",
+  "create-reply",
+  "create-attachment",
+  "create-mention",
+  "add-links",
+  "send-custom-event",
+]
+const ownMessages = ["update-message-owner", "delete-message-owner"]
+const keeping = ["update-channel", "update-channel-frozen", "update-channel-members"]
+const joining = ["add-own-channel-membership", "remove-own-channel-membership"]
+const anyMessages = ["update-message", "delete-message"]
+
+const owned = (grants: readonly string[]): string[] => grants.map((grant) => `${grant}-owner`)
+const anyTeam = (grants: readonly string[]): string[] => [...grants, ...grants.map((grant) => `${grant}-any-team`)]
+
+const moderator = [...participation, ...keeping, ...joining, ...anyMessages, "create-channel", "recreate-channel"]
+const admin = [...moderator, "delete-channel", "create-system-message", "create-distinct-channel-for-others"]
+
+/** Roles that count the same in every type. Nobody has `use-frozen-channel` unless an app grants it. */
+const everywhere: GrantTable = {
+  channel_member: [...participation, ...ownMessages, ...joining],
+  channel_moderator: [...participation, ...keeping, ...joining, ...anyMessages],
+  moderator,
+  admin,
+  global_moderator: anyTeam(moderator),
+  global_admin: anyTeam(admin),
+}
+
+/** Whoever made a channel keeps it, even without being a member. */
+const creator = [...owned([...participation, ...keeping, "recreate-channel", "delete-channel"]), ...ownMessages]
+/** A member may leave; asked of the app's role because it is about oneself. */
+const leaving = "remove-own-channel-membership"
+
+const membersOnly: GrantTable = {
+  ...everywhere,
+  user: [...creator, "create-channel", leaving],
+  guest: [...ownMessages, leaving],
+}
+
+/** Support desks: a visitor without an account opens a conversation, and must then be able to hold it. */
+const commerce: GrantTable = { ...membersOnly, guest: [...creator, "create-channel", leaving] }
+
+const open = [...participation, ...joining, ...ownMessages]
+
+/** Everybody who is signed in takes part; only staff and servers open channels. */
+const livestream: GrantTable = {
+  ...everywhere,
+  user: [...open, ...creator],
+  guest: open.filter((grant) => grant !== "add-links"),
+  anonymous: ["read-channel", "read-channel-members"],
+}
+
+/** Open like a livestream, but users make their own rooms and strangers stay outside. */
+const gaming: GrantTable = { ...everywhere, user: [...open, ...creator, "create-channel"], guest: livestream.guest ?? [] }
+
+/** Grant tables of the built-in channel types. */
+export const grantTables = { messaging: membersOnly, team: membersOnly, commerce, livestream, gaming } as const
+
+export const compiledGrants: Readonly<Record<keyof typeof grantTables, CompiledGrants>> = {
+  messaging: compileGrants(grantTables.messaging),
+  team: compileGrants(grantTables.team),
+  commerce: compileGrants(grantTables.commerce),
+  livestream: compileGrants(grantTables.livestream),
+  gaming: compileGrants(grantTables.gaming),
+}

@@ -1,0 +1,23 @@
+export { actions } from "./actions.ts"
+export { channelFrame, isReservedEventType, placeOf, streamOf } from "./events.ts"
+export { limits as chatTypeLimits } from "./limits.ts"
+export { channelTypeRoutes } from "./routes.ts"
+export {
+  absentChannel,
+  type Channel,
+  type ChannelAccess,
+  type ChannelConfig,
+  type ChannelType,
+  canRead,
+  canReadHidden,
+  channelAccess,
+  channelPicture,
+  channelType,
+  channelTypes,
+  type Membership,
+  messageResource,
+  type OpenChannel,
+  ownCapabilities,
+  requireEnabled,
+  seenAfterSeq,
+} from "./rules.ts"
