@@ -7,7 +7,7 @@ import type { Fixture } from "../../fixture.ts"
 const fixture = JSON.parse(process.env.BENCH_FIXTURE ?? "") as Fixture
 
 // Built once: what is the same for every request is no work of a request.
-const resource = { status: fixture.resource.status, headers: new Headers(fixture.resource.headers) }
+const resource = { headers: new Headers(fixture.resource.headers) }
 const sent = { status: fixture.sent.status, headers: new Headers(fixture.sent.headers) }
 const websocket = { idleTimeout: 120, perMessageDeflate: false, sendPings: false } as const
 

@@ -10,7 +10,7 @@ import {
 } from "../../sdk-client/test/handshake-server.ts"
 import { until } from "../../sdk-client/test/manual-timers.ts"
 import manifest from "../package.json"
-import { StreamChat, version } from "../src/index.ts"
+import { type ChatEvent, StreamChat, version } from "../src/index.ts"
 
 let server: HandshakeServer
 const clients: StreamChat[] = []
@@ -122,7 +122,7 @@ describe("a connected user", () => {
     await client.connectUser({ id: "ann" }, annToken)
     const heard: string[] = []
     const all = client.on((event) => heard.push(`* ${event.type}`))
-    const listener = (event: { message?: unknown }) => heard.push((event.message as { mood: string }).mood)
+    const listener = (event: ChatEvent) => heard.push((event.message as { mood: string }).mood)
     client.on("message.new", listener)
     const channel = client.channel("messaging", "a")
     const own = channel.on("message.new", (event) => heard.push(`a ${event.cid}`))

@@ -57,22 +57,17 @@ test("what an app writes comes back as it wrote it", () => {
 test("a name such as __proto__ stays data", () => {
   const hostile = JSON.parse('{"id":"a","__proto__":{"polluted":true},"custom":{"constructor":1}}')
   const wire = JSON.stringify(userToWire(hostile))
-  expect(JSON.parse(wire).custom).toContainEntry(["constructor", 1])
+  expect(JSON.parse(wire).custom).toHaveProperty("constructor", 1)
   expect((fromWire(JSON.parse(wire)) as { polluted?: boolean }).polluted).toBeUndefined()
   expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
 })
 
-test.each([
-  [undefined, undefined],
-  [{ last_message_at: -1 as const }, [{ field: "last_message_at", direction: -1 }]],
-  [
-    [{ a: 1 as const }, { b: -1 as const }],
-    [
-      { field: "a", direction: 1 },
-      { field: "b", direction: -1 },
-    ],
-  ],
-  [[{ field: "a" }], [{ field: "a", direction: 1 }]],
-])("the sort %p is %p on the wire", (sort, wire) => {
-  expect(sortToWire(sort as never)).toEqual(wire as never)
+test("a sort is brought to the wire's form from each of its spellings", () => {
+  const descending = { field: "a", direction: -1 } as const
+  const ascending = { field: "b", direction: 1 } as const
+  expect(sortToWire(undefined)).toBeUndefined()
+  expect(sortToWire({ a: -1 })).toEqual([descending])
+  expect(sortToWire({ a: -1, b: 1 })).toEqual([descending, ascending])
+  expect(sortToWire([{ a: -1 }, { b: 1 }])).toEqual([descending, ascending])
+  expect(sortToWire([{ field: "a", direction: -1 }, { field: "b" }])).toEqual([descending, ascending])
 })

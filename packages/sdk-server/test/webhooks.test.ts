@@ -23,10 +23,9 @@ describe("a webhook is genuine", () => {
     expect(await verdict(gzipSync(body, { level: 9 }), signature)).toBe(true)
   })
 
-  test("for the published example of HMAC-SHA256 in hex (RFC 4231 test case 2, key lengthened to our least)", async () => {
-    // An independent recomputation, so that both sides of the comparison cannot share a fault.
-    const digest = new Bun.CryptoHasher("sha256", secret).update("what do ya want for nothing?").digest("hex")
-    expect(await verdict("what do ya want for nothing?", digest)).toBe(true)
+  test("when another implementation made the digest", async () => {
+    const digest = new Bun.CryptoHasher("sha256", secret).update(body).digest("hex")
+    expect(await verdict(body, digest)).toBe(true)
   })
 })
 

@@ -60,7 +60,9 @@ export function jsonText(
   column: Expression<unknown>,
   path: readonly string[],
 ): RawBuilder<string | null> {
-  if (capabilities.dialect === "postgres") return sql<string | null>`(${jsonAt(capabilities, column, path)} #>> '{}')`
+  if (capabilities.dialect === "postgres") {
+    return sql<string | null>`((${jsonAt(column, path)} #>> '{}') collate "C")`
+  }
   const at = sqliteJsonPath(path)
   // json_extract gives 1 and 0 for booleans.
   return sql<string | null>`(case json_type(${column}, ${at}) when 'true' then 'true' when 'false' then 'false'
@@ -74,7 +76,7 @@ export function jsonKind(
   path: readonly string[],
 ): RawBuilder<string | null> {
   if (capabilities.dialect === "postgres") {
-    return sql<string | null>`jsonb_typeof(${jsonAt(capabilities, column, path)})`
+    return sql<string | null>`jsonb_typeof(${jsonAt(column, path)})`
   }
   return sql<string | null>`(case json_type(${column}, ${sqliteJsonPath(path)}) when 'text' then 'string'
     when 'integer' then 'number' when 'real' then 'number' when 'true' then 'boolean' when 'false' then 'boolean'
@@ -88,7 +90,7 @@ export function jsonNumber(
   path: readonly string[],
 ): RawBuilder<number | null> {
   if (capabilities.dialect === "postgres") {
-    const at = jsonAt(capabilities, column, path)
+    const at = jsonAt(column, path)
     return sql<number | null>`(case when jsonb_typeof(${at}) = 'number' then (${at} #>> '{}')::double precision end)`
   }
   const at = sqliteJsonPath(path)
@@ -104,7 +106,7 @@ export function jsonArrayHas(
   value: string | number,
 ): RawBuilder<boolean> {
   if (capabilities.dialect === "postgres") {
-    const at = jsonAt(capabilities, column, path)
+    const at = jsonAt(column, path)
     // A JSON text as parameter, because a bare one has no type for to_jsonb to go by.
     return sql<boolean>`coalesce(jsonb_typeof(${at}) = 'array'
       and ${at} @> jsonb_build_array(cast(${JSON.stringify(value)} as text)::jsonb), false)`
@@ -122,7 +124,7 @@ export function jsonArrayLength(
   path: readonly string[],
 ): RawBuilder<number | null> {
   if (capabilities.dialect === "postgres") {
-    const at = jsonAt(capabilities, column, path)
+    const at = jsonAt(column, path)
     return sql<number | null>`(case when jsonb_typeof(${at}) = 'array' then jsonb_array_length(${at}) end)`
   }
   const at = sqliteJsonPath(path)
@@ -134,7 +136,7 @@ export function jsonArrayLength(
 // Postgres cannot read a JSON text with U+0000 or half of a surrogate pair in it, and one such row would fail the
 // whole query; JSON.stringify writes both as escapes. Rows that hold one have no value at any path. An escape counts
 // when an even number of backslashes stands before it.
-function jsonAt(_: Capabilities, column: Expression<unknown>, path: readonly string[]): RawBuilder<unknown> {
+function jsonAt(column: Expression<unknown>, path: readonly string[]): RawBuilder<unknown> {
   const whole = sql`(case when position('\\u' in ${column}) > 0
     and ${column} ~ '(^|[^\\\\])(\\\\\\\\)*\\\\u(0000|[dD][89abAB])' then null else ${column} end)::jsonb`
   return path.length === 0 ? whole : sql`(${whole} #> cast(${postgresPath(path)} as text[]))`

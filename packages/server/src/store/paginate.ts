@@ -183,7 +183,7 @@ export function finishPage<Row extends object>(found: readonly Row[], page: Page
 }
 
 function splitKeys<Row extends object>(row: Row, sort: Sort): { row: Row; values: KeyValues } {
-  const rest: Record<string, unknown> = { ...row }
+  const rest = { ...row } as Record<string, unknown>
   const values = sort.map((_, index) => {
     const value = rest[keyAlias(index)]
     delete rest[keyAlias(index)]

@@ -11,7 +11,7 @@ export {
   type Sweep,
   selectLastMessage,
   selectMessage,
-  selectMessagesOf,
   selectPage,
+  selectUnswept,
   sweepMessages,
 } from "./store.ts"

@@ -38,7 +38,7 @@ export const migrations: readonly Migration[] = [
         .on("messages")
         .columns(["app_id", "cid", "in_channel", "created_at", "seq"])
         .execute()
-      await schema.createIndex("messages_by_user").on("messages").columns(["app_id", "user_id", "id"]).execute()
+      await schema.createIndex("messages_by_user").on("messages").columns(["app_id", "user_id", "deletion"]).execute()
     },
   },
 ]

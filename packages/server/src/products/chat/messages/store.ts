@@ -34,11 +34,11 @@ export interface MessageRow {
   updated_at: number
   text_updated_at: number | null
   deleted_at: number | null
-  /** By what it was deleted; only what a deactivation deleted comes back with the user. */
+  /** By what it was deleted; null when it is not. Only what a deactivation deleted comes back with the user. */
   deletion: Deletion | null
 }
 
-export type Deletion = "message" | "user" | "deactivation"
+export type Deletion = "message" | "user" | "deactivation" | "pruned"
 
 declare module "../../../store/database.ts" {
   interface Tables {
@@ -277,56 +277,68 @@ export const selectLastMessage = (read: Read, appId: number, cid: string): Promi
     .limit(1)
     .executeTakeFirst()
 
-/** A batch of what a user wrote, in the order of ids, beginning after `afterId`. */
-export const selectMessagesOf = (
+/** What happens to the messages of somebody who goes: marked, emptied as well, gone, marked for now, or back again. */
+export type Sweep = "soft" | "pruning" | "hard" | "deactivation" | "restore"
+
+/** A batch of a user's messages to which a sweep has not come yet. */
+export function selectUnswept(
   read: Read,
   appId: number,
   userId: string,
-  afterId: string,
+  sweep: Sweep,
   limit: number,
-): Promise<Pick<MessageRow, "id" | "cid">[]> =>
-  read
+): Promise<Pick<MessageRow, "id" | "cid">[]> {
+  const theirs = read
     .selectFrom("messages")
     .select(["id", "cid"])
     .where("app_id", "=", appId)
     .where("user_id", "=", userId)
-    .where("id", ">", afterId)
-    .orderBy("id")
     .limit(limit)
-    .execute()
+  switch (sweep) {
+    case "hard":
+      return theirs.execute()
+    case "pruning":
+      return theirs
+        .where((test) => test.or([test("deletion", "is", null), test("deletion", "<>", "pruned")]))
+        .execute()
+    case "restore":
+      return theirs.where("deletion", "=", "deactivation").execute()
+    default:
+      return theirs.where("deletion", "is", null).execute()
+  }
+}
 
-/** What happens to messages of somebody who goes: marked, emptied as well, gone, or back again. */
-export type Sweep = "soft" | "pruning" | "hard" | "restore"
-
+/** Applies a sweep to messages that selectUnswept found in the same transaction. */
 export async function sweepMessages(
   tx: Tx,
   appId: number,
   ids: readonly string[],
   sweep: Sweep,
-  deletion: Deletion,
   now: number,
 ): Promise<void> {
-  if (ids.length === 0) return
   if (sweep === "hard") {
     await tx.deleteFrom("messages").where("app_id", "=", appId).where("id", "in", ids).execute()
     return
   }
-  const these = tx.updateTable("messages").where("app_id", "=", appId).where("id", "in", ids)
-  switch (sweep) {
-    case "restore":
-      await these
-        .set({ deleted_at: null, deletion: null, updated_at: now })
-        .where("deletion", "=", "deactivation")
-        .execute()
-      return
-    case "pruning":
-      await these
-        .set({ text: "", attachments: "[]", mentioned_user_ids: "[]", custom: "{}", deleted_at: now, deletion })
-        .execute()
-      return
-    default:
-      await these.set({ deleted_at: now, updated_at: now, deletion }).where("deleted_at", "is", null).execute()
+  const changes: { [Kind in typeof sweep]: Partial<MessageRow> } = {
+    soft: { deleted_at: now, deletion: "user" },
+    deactivation: { deleted_at: now, deletion: "deactivation" },
+    restore: { deleted_at: null, deletion: null },
+    pruning: {
+      deleted_at: now,
+      deletion: "pruned",
+      text: "",
+      attachments: "[]",
+      mentioned_user_ids: "[]",
+      custom: "{}",
+    },
   }
+  await tx
+    .updateTable("messages")
+    .set({ updated_at: now, ...changes[sweep] })
+    .where("app_id", "=", appId)
+    .where("id", "in", ids)
+    .execute()
 }
 
 /** Deletes up to `limit` messages of a channel and answers their ids. */

@@ -1,0 +1,9 @@
+export const limits = {
+  channelsCachedMax: 50_000,
+  /** Members whose presence one watch follows. */
+  presenceMembersMax: 100,
+  /** Read states in a channel's answer: those of the listed members. */
+  watchersPageDefault: 100,
+  /** Channels that one batch of a user's deletion touches. */
+  deletionBatchMax: 100,
+} as const

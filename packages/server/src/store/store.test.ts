@@ -1,0 +1,3 @@
+import { storeSuite, testBackends } from "../../../../contract/suites/store/index.ts"
+
+for (const backend of testBackends()) storeSuite(backend)
