@@ -3,6 +3,9 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { limits } from "./limits.ts"
+import type { ConnectJob } from "./load/connect.ts"
+import type { FanoutJob } from "./load/fanout.ts"
+import type { HttpJob } from "./load/http.ts"
 
 export type ContenderName = "bare" | "weir" | "handmade"
 
@@ -22,7 +25,7 @@ export interface Contender {
 }
 
 export const serverCore = 0
-export const loadCore = 1
+const loadCore = 1
 
 /** Whether processes can be held to a core here: Linux with taskset(1) and at least two cores. */
 export const canPin =
@@ -129,7 +132,7 @@ export function workerOf(pid: number): number {
 /** Runs one load generator on its core. Throws with its own words when it fails. */
 export async function runLoad<Result>(
   generator: string,
-  job: { serverPid: number | null },
+  job: HttpJob | ConnectJob | FanoutJob,
   timeMs: number,
 ): Promise<Result> {
   const child = Bun.spawn(pinned(loadCore, [process.execPath, `${import.meta.dir}/load/${generator}.ts`]), {

@@ -45,6 +45,6 @@ export const quickSettings: Settings = {
   warmupMs: 400,
   durationMs: 1_000,
   distinctTokens: 160_000,
-  stormSockets: 1_000,
+  stormSockets: 2_000,
   storms: 2,
 }

@@ -2,8 +2,7 @@
 // root `prepare` runs it after each npm install; when nothing has changed it only compares one hash.
 
 import { createHash } from "node:crypto"
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { dirname, join, relative, resolve } from "node:path"
 
 interface Bundle {
@@ -38,6 +37,7 @@ const sources = ["protocol", "sdk-client", "sdk-server", "chat"]
 const external = ["ws"]
 
 const stampFile = ".stamp"
+const replaceAttemptsMax = 3
 
 /** Builds every package whose dist/ is not up to date. Returns the names of those built. */
 export async function build(root: string): Promise<string[]> {
@@ -49,7 +49,8 @@ export async function build(root: string): Promise<string[]> {
   }
   if (stale.length === 0) return []
 
-  const scratch = await mkdtemp(join(tmpdir(), "weir-build-"))
+  // On the same file system as the packages, so that the result can be moved into place.
+  const scratch = await mkdtemp(join(root, "node_modules", ".weir-build-"))
   try {
     const declarations = await emitDeclarations(root, scratch)
     for (const item of stale) await buildPackage(root, item, declarations, scratch, stamp)
@@ -78,11 +79,20 @@ async function buildPackage(root: string, item: Package, declarations: string | 
   await writeFile(join(fresh, "cjs", "package.json"), '{ "type": "commonjs" }\n')
   await writeFile(join(fresh, stampFile), stamp)
 
-  const dist = join(home, "dist")
-  await rm(`${dist}.next`, { recursive: true, force: true })
-  await cp(fresh, `${dist}.next`, { recursive: true })
-  await rm(dist, { recursive: true, force: true })
-  await rename(`${dist}.next`, dist)
+  await moveInto(fresh, join(home, "dist"))
+}
+
+/** Two builds may end at the same time; both made the same, so the second replaces the first. */
+async function moveInto(fresh: string, dist: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    await rm(dist, { recursive: true, force: true })
+    try {
+      await rename(fresh, dist)
+      return
+    } catch (error) {
+      if (attempt === replaceAttemptsMax) throw error
+    }
+  }
 }
 
 /** One run of the compiler for all packages. Returns the folder that mirrors packages/; null without a compiler. */

@@ -71,10 +71,10 @@ export async function fanoutLoad(job: FanoutJob): Promise<FanoutResult> {
   const bytes = counts.bytes - bytesBefore
   const others = counts.other - othersBefore
   sending.stop()
+  if (deliveries === 0) throw new Error(`no message reached a watcher within the time (${others} other frames did)`)
   await Promise.race([waitForDeliveries(job, counts, () => sending), failure.promise])
   sending.close()
   for (const watcher of watching) watcher.terminate()
-  if (deliveries === 0) throw new Error("no message reached a watcher within the time")
   return {
     messages,
     deliveries,

@@ -93,5 +93,5 @@ test("a client's frame is what a real server reads", async () => {
   opening.catch(() => {})
   expect(JSON.parse(await heard.promise)).toEqual({ token: long, user_details: { id: "member-1" } })
   await server.stop(true)
-  await expect(opening).rejects.toThrow("closed the TCP connection")
+  await expect(opening).rejects.toThrow("the server closed the socket with 1001")
 })

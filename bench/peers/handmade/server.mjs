@@ -9,7 +9,7 @@
 // BENCH_SECRET, BENCH_DATA_DIR, BENCH_MEMBERS (number of users `member-<n>`). Prints its port as one JSON line.
 
 import { randomUUID } from "node:crypto"
-import { appendFile } from "node:fs/promises"
+import { createWriteStream } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
 import express from "express"
@@ -17,7 +17,7 @@ import jwt from "jsonwebtoken"
 import { WebSocketServer } from "ws"
 
 const secret = process.env.BENCH_SECRET
-const journal = join(process.env.BENCH_DATA_DIR, "messages.jsonl")
+const journal = createWriteStream(join(process.env.BENCH_DATA_DIR, "messages.jsonl"), { flags: "a" })
 const fixture = JSON.parse(process.env.BENCH_FIXTURE)
 const sample = JSON.parse(fixture.resource.body).message
 const me = JSON.parse(fixture.welcome).me
@@ -43,6 +43,11 @@ function channelOf(cid) {
   return channel
 }
 channelOf(sample.cid)
+
+const append = (message) =>
+  new Promise((resolve, reject) => {
+    journal.write(`${JSON.stringify(message)}\n`, (error) => (error ? reject(error) : resolve()))
+  })
 
 const app = express()
 app.disable("x-powered-by")
@@ -99,7 +104,7 @@ app.post("/api/v2/chat/channels/:type/:id/message", async (request, response) =>
     created_at: now,
     updated_at: now,
   }
-  await appendFile(journal, `${JSON.stringify(message)}\n`)
+  await append(message)
   const frame = JSON.stringify({ ...frameSample, created_at: now, cid: channel.cid, message, user: request.user })
   for (const socket of channel.watchers) socket.send(frame)
   response.status(201).json({ message, duration: "0.10ms" })

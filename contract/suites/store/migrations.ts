@@ -25,7 +25,10 @@ export function migrationSuite(backend: Backend): void {
     const first: Migration = {
       id: "0001_create",
       async up({ schema, columns }) {
-        await schema.createTable("things").addColumn("id", columns.key, (column) => column.primaryKey()).execute()
+        await schema
+          .createTable("things")
+          .addColumn("id", columns.key, (column) => column.primaryKey())
+          .execute()
       },
     }
     const second: Migration = {

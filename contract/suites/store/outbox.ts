@@ -15,12 +15,18 @@ export function outboxSuite(backend: Backend): void {
         for (const type of types) tx.emit(eventOf(type))
       })
     const unrelayed = async () =>
-      (await fixture.db.read.selectFrom("outbox").select("type").where("relayed_at", "is", null).orderBy("id").execute())
-        .map(({ type }) => type)
+      (
+        await fixture.db.read
+          .selectFrom("outbox")
+          .select("type")
+          .where("relayed_at", "is", null)
+          .orderBy("id")
+          .execute()
+      ).map(({ type }) => type)
 
     test("an event is told as it was emitted, with its place and time", async () => {
       const beforeMs = Date.now()
-      const event = { appId: 9_007_199_254_740_991, type: "a", stream: "channel:x:é", deliveries: [{ to: "é\"\\" }, 2] }
+      const event = { appId: 9_007_199_254_740_991, type: "a", stream: "channel:x:é", deliveries: [{ to: 'é"\\' }, 2] }
       await fixture.db.transact(async (tx) => tx.emit(event))
       const [told] = fixture.heard
       expect(told).toMatchObject(event)

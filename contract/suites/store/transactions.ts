@@ -2,11 +2,11 @@
 
 import { describe, expect, test } from "bun:test"
 import { ApiError } from "@weir/protocol"
+import { count } from "../../../packages/server/src/store/columns.ts"
 import { engineOf } from "../../../packages/server/src/store/engine.ts"
 import { UniqueViolation } from "../../../packages/server/src/store/errors.ts"
 import { limits } from "../../../packages/server/src/store/limits.ts"
 import { openDatabase } from "../../../packages/server/src/store/open.ts"
-import { count } from "../../../packages/server/src/store/columns.ts"
 import type { Backend } from "./backends.ts"
 import { eventOf, idsOf, insertItem, item, on, useDatabase } from "./fixture.ts"
 
@@ -79,7 +79,10 @@ export function transactionSuite(backend: Backend): void {
         ),
       )
       expect(results).toEqual(Array.from({ length: 500 }, (_, index) => index))
-      const { rows } = await on(fixture.db.read).selectFrom("items").select(count().as("rows")).executeTakeFirstOrThrow()
+      const { rows } = await on(fixture.db.read)
+        .selectFrom("items")
+        .select(count().as("rows"))
+        .executeTakeFirstOrThrow()
       expect(rows).toBe(500)
     })
 
@@ -118,7 +121,7 @@ export function transactionSuite(backend: Backend): void {
 
     test("a row with the same key is a UniqueViolation that names table and columns", async () => {
       await fixture.db.transact((tx) => insertItem(tx, item("a")))
-      const primary = await fixture.db.transact((tx) => insertItem(tx, item("a"))).catch((error) => error)
+      const primary = await fixture.db.transact((tx) => insertItem(tx, item("a"))).catch((error): any => error)
       expect(primary).toBeInstanceOf(UniqueViolation)
       expect([primary.table, primary.columns]).toEqual(["items", ["id"]])
 
@@ -165,7 +168,12 @@ export function transactionSuite(backend: Backend): void {
       await others
       wakeUp()
       // The transaction is over for whoever comes back to it.
-      expect(await late?.then(() => "written", (reason: Error) => reason.message)).toBe("the transaction is over")
+      expect(
+        await late?.then(
+          () => "written",
+          (reason: Error) => reason.message,
+        ),
+      ).toBe("the transaction is over")
       expect(await idsOf(fixture.db.read)).toEqual(["x", "y"])
     })
 
@@ -178,7 +186,12 @@ export function transactionSuite(backend: Backend): void {
 
     test("the reading handle cannot write, even past its type", async () => {
       const written = on(fixture.db.read).insertInto("items").values(item("sneaky")).execute()
-      expect(await written.then(() => "written", () => "refused")).toBe("refused")
+      expect(
+        await written.then(
+          () => "written",
+          () => "refused",
+        ),
+      ).toBe("refused")
       expect(await idsOf(fixture.db.read)).toEqual([])
     })
 
@@ -186,7 +199,13 @@ export function transactionSuite(backend: Backend): void {
       const refused = [true, undefined, 10n, new Date(0), { a: 1 }, Number.NaN, Number.POSITIVE_INFINITY, "a\0b"]
       for (const value of refused) {
         const outcome = await fixture.db
-          .transact((tx) => on(tx).updateTable("items").set({ score: 1 }).where("name", "=", value as string).execute())
+          .transact((tx) =>
+            on(tx)
+              .updateTable("items")
+              .set({ score: 1 })
+              .where("name", "=", value as string)
+              .execute(),
+          )
           .catch((error) => error)
         expect(outcome).toBeInstanceOf(TypeError)
       }

@@ -41,12 +41,30 @@ export function valueSuite(backend: Backend): void {
 
     test("numbers are exact to 2^53 - 1 and come back as numbers", async () => {
       const max = Number.MAX_SAFE_INTEGER
-      const numbers = [0, 1, -1, 0.1, -2.5, 1e-7, 2 ** 31 - 1, 2 ** 31, -(2 ** 31) - 1, 1_795_501_000_123, max - 1, max, -max]
+      const numbers = [
+        0,
+        1,
+        -1,
+        0.1,
+        -2.5,
+        1e-7,
+        2 ** 31 - 1,
+        2 ** 31,
+        -(2 ** 31) - 1,
+        1_795_501_000_123,
+        max - 1,
+        max,
+        -max,
+      ]
       await fixture.db.transact(async (tx) => {
         for (const score of numbers) await insertItem(tx, item(String(score), { score }))
       })
       for (const score of numbers) {
-        const rows = await on(fixture.db.read).selectFrom("items").select(["id", "score"]).where("score", "=", score).execute()
+        const rows = await on(fixture.db.read)
+          .selectFrom("items")
+          .select(["id", "score"])
+          .where("score", "=", score)
+          .execute()
         expect(rows).toEqual([{ id: String(score), score }])
       }
       const sorted = await on(fixture.db.read).selectFrom("items").select("score").orderBy("score").execute()
@@ -100,7 +118,7 @@ export function valueSuite(backend: Backend): void {
         no: false,
         nothing: null,
         list: ["a", 1, true, null, "1"],
-        "odd {name}, 'so' $": { "in": "deep" },
+        "odd {name}, 'so' $": { in: "deep" },
       }
       await fixture.db.transact((tx) => insertItem(tx, item("x", { custom: JSON.stringify(custom) })))
       const read = async (path: string[]) => {

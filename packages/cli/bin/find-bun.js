@@ -43,11 +43,18 @@ function isMusl() {
 }
 
 /**
- * Runs Bun with the given arguments, passes signals on, and ends this process with its exit code.
- * @param {readonly string[]} args
+ * Runs Bun with the given arguments, passes signals on, and ends this process with its exit code. `--if-installed` as
+ * the first argument ends with 0 and a line where Bun is not: an install without it must not fail.
+ * @param {readonly string[]} given
  */
-export function runBun(args) {
+export function runBun(given) {
+  const isOptional = given[0] === "--if-installed"
+  const args = isOptional ? given.slice(1) : given
   const bun = findBun()
+  if (bun === null && isOptional) {
+    console.error(`weir: skipped ${args[0]}, because Bun is not installed`)
+    process.exit(0)
+  }
   if (bun === null) {
     const platform = `${process.platform}/${process.arch}`
     console.error(`weir: the npm package of Bun for ${platform} is not installed; run "npm install" first`)

@@ -40,8 +40,10 @@ describe("parseStrictJson", () => {
 
   // Built from members of which we know whether a name repeats, so that the answer comes from somewhere else.
   test("a repeated name is refused, wherever and however it is written", () => {
-    const spelled = (name: string, escape: boolean) =>
-      escape ? `"${[...name].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")}"` : `"${name}"`
+    const spelled = (name: string, escaped: boolean) =>
+      escaped
+        ? `"${[...name].map((c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")}"`
+        : `"${name}"`
     const member = fc.record({
       name: fc.constantFrom("a", "b", "c", "user_id", "__proto__", "constructor", "1", ""),
       escape: fc.boolean(),
@@ -76,7 +78,7 @@ describe("parseStrictJson", () => {
     expect(parseStrictJson(nested(depthMax), depthMax)).toBeArray()
     expect(outcome(() => parseStrictJson(nested(depthMax + 1), depthMax))).toBe("it is nested too deeply")
     expect(outcome(() => parseStrictJson(nested(10_000), depthMax))).toBeString()
-    expect(outcome(() => parseStrictJson('{"a":'.repeat(9) + "1" + "}".repeat(9), depthMax))).toBe(
+    expect(outcome(() => parseStrictJson(`${'{"a":'.repeat(9)}1${"}".repeat(9)}`, depthMax))).toBe(
       "it is nested too deeply",
     )
   })

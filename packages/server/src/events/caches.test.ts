@@ -98,6 +98,20 @@ describe("one node", () => {
     expect(cache.peek("1|a")).toBe("new")
   })
 
+  test("the end of a dropped look-up leaves the one that follows it alone", async () => {
+    const { held, cache } = setUp()
+    const before = cache.get("1|a")
+    cache.drop("1|a")
+    const after = [cache.get("1|a")]
+    held[0]?.resolve("old")
+    expect(await before).toBe("old")
+    after.push(cache.get("1|a"))
+    expect(held).toHaveLength(2)
+    held[1]?.resolve("new")
+    expect(await Promise.all(after)).toEqual(["new", "new"])
+    expect(cache.peek("1|a")).toBe("new")
+  })
+
   test("clear forgets everything, also what is on its way", async () => {
     const { held, cache } = setUp()
     const known = cache.get("1|a")

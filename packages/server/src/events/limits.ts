@@ -32,7 +32,7 @@ export const limits = {
   /** A node that is silent for so long is gone, and its users with it. */
   presenceSilenceMs: 6_000,
   /** Questions of other nodes that arrive within this time get one answer. */
-  presenceAnswerDelayMs: 50,
+  presenceAnswerDelayMs: 20,
   presenceUsersPerMessageMax: 1_000,
   presenceNodesMax: 1_000,
 

@@ -155,6 +155,23 @@ describe("many nodes", () => {
     expect(new Set(b.changes).size).toBe(count)
   })
 
+  test("a list that arrives with a hole is not believed", () => {
+    const { open, deliver } = cluster()
+    const [a, b] = [open(), open()]
+    b.connect(1, "ben")
+    deliver()
+    const part = (part: number, last: boolean, user: string): void =>
+      b.bus.publish("presence", JSON.stringify({ t: "list", part, last, users: [[1, [user]]] }))
+    part(0, false, "anna")
+    part(2, true, "cleo")
+    deliver()
+    expect(a.changes).toEqual(["1 ben on"])
+    part(0, false, "anna")
+    part(1, true, "cleo")
+    deliver()
+    expect(a.changes.slice(1)).toEqual(["1 anna on", "1 cleo on", "1 ben off"])
+  })
+
   test("a newcomer to an empty house is known at once, and what it says counts", () => {
     const { open, deliver } = cluster()
     const a = open()

@@ -36,8 +36,9 @@ interface Node {
   /** Monotonic milliseconds. */
   heardAtMs: number
   users: UserLists
-  /** A list that is arriving in parts; changes meanwhile go into it too. */
-  arriving: UserLists | null
+  /** A list that is arriving, and how many of its parts are here. */
+  arriving: UserLists
+  partsArrived: number
   /** False until its whole list has arrived: it was heard of in the middle of its life. */
   isKnown: boolean
 }
@@ -47,8 +48,8 @@ type Message =
   | { t: "hello"; to?: string }
   | { t: "beat" | "bye" }
   | { t: "on" | "off"; app: number; user: string }
-  /** A part of the sender's list. */
-  | { t: "list"; first: boolean; last: boolean; users: [app: number, users: string[]][] }
+  /** A part of the sender's list, counted from 0. All parts are sent in one go, so no change comes in between. */
+  | { t: "list"; part: number; last: boolean; users: [app: number, users: string[]][] }
 
 export function createPresence({ bus, clock, onChange }: PresenceParts): Presence {
   /** Open sockets of this node by app and user. */
@@ -87,12 +88,12 @@ export function createPresence({ bus, clock, onChange }: PresenceParts): Presenc
   const sendList = (): void => {
     let part: Map<number, string[]> = new Map()
     let partSize = 0
-    let first = true
+    let partsSent = 0
     const sendPart = (last: boolean): void => {
-      send({ t: "list", first, last, users: [...part] })
+      send({ t: "list", part: partsSent, last, users: [...part] })
       part = new Map()
       partSize = 0
-      first = false
+      partsSent += 1
     }
     for (const [appId, users] of sockets) {
       for (const userId of users.keys()) {
@@ -120,7 +121,7 @@ export function createPresence({ bus, clock, onChange }: PresenceParts): Presenc
     if (nodes.size >= limits.presenceNodesMax) return null
     // Its hello or the beginning of its list says everything about a node; any other word comes from the middle.
     const isKnown = message.t === "hello" && message.to === undefined
-    const node: Node = { heardAtMs: 0, users: new Map(), arriving: null, isKnown }
+    const node: Node = { heardAtMs: 0, users: new Map(), arriving: new Map(), partsArrived: 0, isKnown }
     nodes.set(nodeId, node)
     if (!isKnown && message.t !== "list") send({ t: "hello", to: nodeId })
     return node
@@ -140,21 +141,24 @@ export function createPresence({ bus, clock, onChange }: PresenceParts): Presenc
         return
       case "on":
       case "off":
-        if (node.arriving !== null) setMember(node.arriving, message.app, message.user, message.t === "on")
         if (setMember(node.users, message.app, message.user, message.t === "on")) {
           change(message.app, message.user, message.t === "on" ? 1 : -1)
         }
         return
       case "list":
-        if (message.first) node.arriving = new Map()
-        // The rest of a list whose beginning is lost says nothing; the gap in the bus has another one sent.
-        if (node.arriving === null) return
+        if (message.part === 0) {
+          node.arriving = new Map()
+          node.partsArrived = 0
+        }
+        // A list with a hole would send users offline; the gap in the bus has a whole one sent.
+        if (message.part !== node.partsArrived) return
+        node.partsArrived += 1
         for (const [appId, users] of message.users) {
           for (const userId of users) setMember(node.arriving, appId, userId, true)
         }
         if (!message.last) return
         replaceUsers(node, node.arriving)
-        node.arriving = null
+        node.arriving = new Map()
         node.isKnown = true
     }
   }

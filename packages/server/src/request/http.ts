@@ -258,10 +258,8 @@ function actingUser(principal: AppCaller, route: Route, input: RouteContext<Oper
   const { definition } = route
   const body = (input.body ?? {}) as ActingInput
   const query = input.query as ActingInput
-  const named =
-    definition.actorOf === undefined
-      ? (body.user_id ?? body.user?.id ?? query.user_id)
-      : (definition.actorOf(input) ?? body.user_id ?? body.user?.id ?? query.user_id)
+  const pointed = definition.actorOf?.(input)
+  const named = pointed === null ? undefined : (pointed ?? body.user_id ?? body.user?.id ?? query.user_id)
   if (principal.kind === "server") {
     if (named === undefined && definition.actor === "required") {
       throw inputError("user_id is required for server side requests", { user_id: "is required" })

@@ -28,8 +28,11 @@ export interface RouteDefinition<Op extends Operation, Loaded extends object, Wr
   writes?: Writes
   /** `required`: a server call must name the user it acts for, else 400/4. */
   actor?: "required" | "optional"
-  /** Where else than `user_id` and `user` the acting user may stand in the input. */
-  actorOf?: (input: InputOf<Op>) => string | undefined
+  /**
+   * Where the acting user stands in the input, if not in `user_id` or `user`; undefined falls back to those. Null:
+   * the ids in this input name somebody who is acted on, so nobody is acted for.
+   */
+  actorOf?: (input: InputOf<Op>) => string | null | undefined
   limit?: RateLimit
   /** Brings the nouns that the decision and the handler need. Throws notFoundError when there is nothing. */
   load?: (context: RouteContext<Op>) => Awaitable<Loaded>

@@ -56,7 +56,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
   return [
     route(operations.updateUsers, {
       writes: true,
-      actorOf: () => undefined,
+      actorOf: () => null,
       load({ input }) {
         for (const [id, user] of Object.entries(input.body.users)) {
           if (user.id !== id) throw inputError(`users.${id}.id is '${user.id}'`, { [`users.${id}.id`]: "must equal its key" })
@@ -77,7 +77,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
 
     route(operations.updateUsersPartial, {
       writes: true,
-      actorOf: () => undefined,
+      actorOf: () => null,
       load: ({ input }) => ({
         changes: input.body.users.map((change) => ({ id: change.id, ...checkedChange(parseChange(change, parseTimestamp)) })),
       }),
@@ -126,7 +126,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
 
     route(operations.deactivateUser, {
       writes: true,
-      actorOf: () => undefined,
+      actorOf: () => null,
       authorize: () => allowed,
       async handle({ appId, input, tx, now }) {
         const user = await requireUser(tx, appId, input.path.user_id)
@@ -140,7 +140,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
 
     route(operations.reactivateUser, {
       writes: true,
-      actorOf: () => undefined,
+      actorOf: () => null,
       authorize: () => allowed,
       async handle({ appId, input, tx, now }) {
         const user = await requireUser(tx, appId, input.path.user_id)
@@ -154,7 +154,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
 
     route(operations.deleteUsers, {
       writes: true,
-      actorOf: () => undefined,
+      actorOf: () => null,
       authorize: () => allowed,
       async handle({ appId, input, tx, now }) {
         const { user_ids, user: mode = "soft", messages, conversations, new_channel_owner_id } = input.body
@@ -177,7 +177,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
 
     route(operations.createGuest, {
       writes: true,
-      actorOf: () => undefined,
+      actorOf: () => null,
       limit: {
         name: "create-guest",
         perAppMax: limits.guestsPerAppPerMinuteMax,

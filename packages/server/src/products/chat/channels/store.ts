@@ -284,3 +284,28 @@ export async function giveChannels(
     .execute()
   return cids
 }
+
+/** Channels as they stand now, by cid. */
+export async function selectStanding(read: Read, appId: number, cids: readonly string[]): Promise<Map<string, ChannelRow>> {
+  if (cids.length === 0) return new Map()
+  const rows = await read.selectFrom("channels").selectAll().where("app_id", "=", appId).where("cid", "in", cids).execute()
+  return new Map(rows.map((row) => [row.cid, row]))
+}
+
+/** What a user is to these channels now, by cid. */
+export async function selectOwnMemberships(
+  read: Read,
+  appId: number,
+  userId: string,
+  cids: readonly string[],
+): Promise<Map<string, { role: string; historyAfterSeq: number }>> {
+  if (cids.length === 0) return new Map()
+  const rows = await read
+    .selectFrom("channel_members")
+    .select(["cid", "channel_role", "history_after_seq"])
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .where("cid", "in", cids)
+    .execute()
+  return new Map(rows.map((row) => [row.cid, { role: row.channel_role, historyAfterSeq: row.history_after_seq }]))
+}

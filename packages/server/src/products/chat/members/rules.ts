@@ -68,9 +68,13 @@ export const newMember = (
 })
 
 /** A member as the wire shows it (contract/models.json, ChannelMemberResponse). */
-export const memberResponse = (row: ChannelMemberRow, user: UserResponse, creatorId: string | null) => ({
+export const memberResponse = (
+  row: ChannelMemberRow,
+  people: ReadonlyMap<string, UserResponse>,
+  creatorId: string | null,
+) => ({
   user_id: row.user_id,
-  user,
+  user: people.get(row.user_id) as UserResponse,
   channel_role: row.channel_role,
   role: row.user_id === creatorId ? "owner" : row.channel_role === moderatorRole ? "moderator" : "member",
   status: "member",

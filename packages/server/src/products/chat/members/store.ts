@@ -1,4 +1,7 @@
 import type { Read, Tx } from "../../../store/database.ts"
+import type { FilterNode, FilterTable } from "../../../store/filter.ts"
+import { filterCondition } from "../../../store/filter-condition.ts"
+import { applyPage, type Page, type Sort, type SortTable } from "../../../store/paginate.ts"
 
 export interface ChannelMemberRow {
   app_id: number
@@ -70,6 +73,63 @@ export const selectMembers = (
     .limit(limit)
     .offset(offset)
     .execute()
+
+/** What members can be found by (contract/chat.md §3.8). */
+export const memberFilters: FilterTable = {
+  fields: {
+    id: { type: "string", operators: ["$eq", "$in"], column: "channel_members.user_id" },
+    user_id: { type: "string", operators: ["$eq", "$in"], column: "channel_members.user_id" },
+    name: { type: "string", operators: ["$eq", "$in", "$autocomplete", "$q"], column: "users.name" },
+    channel_role: { type: "string", operators: ["$eq", "$in"] },
+    created_at: {
+      type: "timestamp",
+      operators: ["$eq", "$gt", "$gte", "$lt", "$lte"],
+      column: "channel_members.created_at",
+    },
+    updated_at: {
+      type: "timestamp",
+      operators: ["$eq", "$gt", "$gte", "$lt", "$lte"],
+      column: "channel_members.updated_at",
+    },
+  },
+  custom: { column: "channel_members.custom" },
+}
+
+export const memberSorts: SortTable = {
+  fields: {
+    created_at: { type: "number", column: "channel_members.created_at" },
+    updated_at: { type: "number", column: "channel_members.updated_at" },
+    user_id: { type: "string", column: "channel_members.user_id" },
+    name: { type: "string", column: "users.name", isNullable: true },
+    channel_role: { type: "string" },
+  },
+  standard: [{ field: "created_at", direction: 1 }],
+  unique: "user_id",
+}
+
+/** Members of a channel that match, one row more than the page for finishPage. */
+export const selectMatchingMembers = (
+  read: Read,
+  appId: number,
+  cid: string,
+  filter: FilterNode,
+  sort: Sort,
+  page: Page,
+): Promise<ChannelMemberRow[]> =>
+  applyPage(
+    read
+      .selectFrom("channel_members")
+      .leftJoin("users", (join) =>
+        join.onRef("users.app_id", "=", "channel_members.app_id").onRef("users.id", "=", "channel_members.user_id"),
+      )
+      .selectAll("channel_members")
+      .where("channel_members.app_id", "=", appId)
+      .where("channel_members.cid", "=", cid)
+      .where(filterCondition(filter, memberFilters, read.capabilities)),
+    page,
+    sort,
+    read.capabilities,
+  ).execute()
 
 export const selectMembersById = (
   read: Read,

@@ -14,10 +14,13 @@ export {
   channelPicture,
   channelType,
   channelTypes,
+  distinctId,
+  isDistinctId,
   type Membership,
   messageResource,
   type OpenChannel,
   ownCapabilities,
+  refuse,
   requireEnabled,
   seenAfterSeq,
 } from "./rules.ts"

@@ -138,6 +138,20 @@ export function channelType(name: string): ChannelType {
   return type
 }
 
+/**
+ * Id of the one channel that exactly these users share: 32 bytes of SHA-256 over the sorted ids, as base64url without
+ * padding after `!members-` (contract/chat.md §3.4). App and type are in it, so ids say nothing across them.
+ */
+export function distinctId(appId: number, type: string, userIds: readonly string[]): string {
+  const sorted = [...new Set(userIds)].sort()
+  const digest = new Bun.CryptoHasher("sha256").update(JSON.stringify([appId, type, sorted])).digest("base64url")
+  return `${distinctPrefix}${digest}`
+}
+
+const distinctPrefix = "!members-"
+
+export const isDistinctId = (id: string): boolean => id.startsWith(distinctPrefix)
+
 const noRoles: readonly string[] = []
 // One array per role for all channels: an access is made for every request.
 const roleLists = new Map<string, readonly string[]>()
@@ -194,6 +208,11 @@ export function requireEnabled(principal: AppCaller, channel: Channel): Decision
     checks: [{ check: "grant", passed: false, detail: "the channel is disabled" }],
     error: new ApiError("notAllowed", `channel ${channel.cid} is disabled`),
   }
+}
+
+/** Throws the refusal of the first decision that does not allow; for checks that only a transaction can make. */
+export function refuse(...decisions: readonly Decision[]): void {
+  for (const decision of decisions) if (!decision.allowed) throw decision.error
 }
 
 /** Lowest number that the caller does not see; messages above it are shown. */

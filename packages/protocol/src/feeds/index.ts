@@ -1,0 +1,5 @@
+export * from "./activities/operations.ts"
+export * from "./feeds/operations.ts"
+export * from "./follows/operations.ts"
+export * from "./limits.ts"
+export * from "./schemas.ts"
