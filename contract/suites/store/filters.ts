@@ -74,7 +74,9 @@ function matches(filter: Record<string, unknown>, row: Thing): boolean {
     if (key === "$or") return parts.some((part) => matches(part, row))
     if (key === "$nor") return !parts.some((part) => matches(part, row))
     const operations = typeof value === "object" && value !== null && !Array.isArray(value) ? value : { $eq: value }
-    return Object.entries(operations).every(([operator, wanted]) => satisfies(memberOf(row, key), operator, wanted, key))
+    return Object.entries(operations).every(([operator, wanted]) =>
+      satisfies(memberOf(row, key), operator, wanted, key),
+    )
   })
 }
 

@@ -121,15 +121,13 @@ export function transactionSuite(backend: Backend): void {
 
     test("a row with the same key is a UniqueViolation that names table and columns", async () => {
       await fixture.db.transact((tx) => insertItem(tx, item("a")))
-      const primary = await fixture.db.transact((tx) => insertItem(tx, item("a"))).catch((error): any => error)
-      expect(primary).toBeInstanceOf(UniqueViolation)
+      const primary = await violationOf(fixture.db.transact((tx) => insertItem(tx, item("a"))))
       expect([primary.table, primary.columns]).toEqual(["items", ["id"]])
 
       const insertTag = () =>
         fixture.db.transact((tx) => on(tx).insertInto("tags").values({ item_id: "a", tag: "x" }).execute())
       await insertTag()
-      const composite = await insertTag().catch((error) => error)
-      expect(composite).toBeInstanceOf(UniqueViolation)
+      const composite = await violationOf(insertTag())
       expect([composite.table, composite.columns]).toEqual(["tags", ["item_id", "tag"]])
     })
 
@@ -227,14 +225,13 @@ export function transactionSuite(backend: Backend): void {
     })
 
     test("more waiting transactions than the limit are refused at once", async () => {
+      // Thousands of commits take their time where each is one of its own; slots.test.ts has the same question.
+      if (fixture.db.capabilities.supportsManyNodes) return
       const outcomes = await Promise.allSettled(
-        Array.from({ length: limits.transactionsWaitingMax + limits.connectionsMax + 5 }, () =>
-          fixture.db.transact(async () => {}),
-        ),
+        Array.from({ length: limits.transactionsWaitingMax + 5 }, () => fixture.db.transact(async () => {})),
       )
       const refused = outcomes.filter(({ status }) => status === "rejected")
-      expect(refused.length).toBeGreaterThanOrEqual(5)
-      expect(refused.length).toBeLessThanOrEqual(5 + limits.connectionsMax)
+      expect(refused).toHaveLength(5)
     })
 
     test("how fast (for information)", async () => {
@@ -259,4 +256,13 @@ export function transactionSuite(backend: Backend): void {
       expect(alone).toBeGreaterThan(0)
     })
   })
+}
+
+async function violationOf(attempt: Promise<unknown>): Promise<UniqueViolation> {
+  const error = await attempt.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  expect(error).toBeInstanceOf(UniqueViolation)
+  return error as UniqueViolation
 }

@@ -48,5 +48,12 @@ export interface InputOf<Op extends Operation> {
   body: Op["body"] extends TSchema ? Static<Op["body"]> : Op["body"] extends null ? undefined : unknown
 }
 
-// `duration` is added by the envelope, so handlers do not return it.
-export type OutputOf<Op extends Operation> = Omit<Static<Op["output"]>, "duration">
+// `duration` is added by the envelope, so handlers do not return it. What they return may be shared (a user stands in
+// many answers), so nobody may change it.
+export type OutputOf<Op extends Operation> = Frozen<Omit<Static<Op["output"]>, "duration">>
+
+type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [Name in keyof T]: Frozen<T[Name]> }
+    : T

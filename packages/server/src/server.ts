@@ -1,7 +1,7 @@
 // Builds every part by hand, leaf to root. The only file that knows them all; read it to see what the house is made of.
 
 import { join } from "node:path"
-import { ApiError } from "@weir/protocol"
+import { ApiError, type Operation } from "@weir/protocol"
 import { createAuthenticate } from "./authenticate/authenticate.ts"
 import { createAuthenticateOperator } from "./authenticate/operator.ts"
 import { signToken } from "./authenticate/sign.ts"
@@ -48,13 +48,14 @@ import { createCaches } from "./events/caches.ts"
 import { createPresence } from "./events/presence.ts"
 import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
+import { topics } from "./events/topics.ts"
 import { clientAddress } from "./request/address.ts"
 import { createHttp } from "./request/http.ts"
 import { type Listener, listen } from "./request/listen.ts"
 import { createPages } from "./request/pages.ts"
 import { createRateLimiter } from "./request/rate-limit.ts"
 import { createSocketDoor, isSocketPath } from "./request/socket.ts"
-import { parseTarget } from "./request/target.ts"
+import { parseTarget, pathStartOf } from "./request/target.ts"
 import { readTlsPair, watchTlsFiles } from "./request/tls.ts"
 import { migrate } from "./store/migrate.ts"
 import { openDatabase } from "./store/open.ts"
@@ -73,6 +74,8 @@ export interface WeirServer {
   listen(): string
   /** Credentials of the first app; `apiSecret` only when this start made them. */
   readonly firstApp: FirstApp
+  /** Every operation that this server answers. */
+  readonly operations: readonly Operation[]
   /** Ends in order: no new callers, sockets away with «come back», requests finished, the queue written. */
   close(): Promise<void>
 }
@@ -109,9 +112,8 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const presence = createPresence({
     bus,
     clock,
-    onChange(appId, userId, online) {
-      const user = users.peek(userKey(appId, userId))
-      if (user) sockets.deliver(appId, presenceChanged(user, online, clock.now()))
+    onChange(appId, userId) {
+      if (sockets.subscriberCount(topics.presence(appId, userId)) > 0) void tellPresence(appId, userId)
     },
   })
   const sockets = createSockets({ clock, bus, presence, log, membersOf })
@@ -126,7 +128,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     handlers: new Map([[deletionTaskKind, createDeletionHandler(users, [])]]),
   })
 
-  const serveHttp = createHttp({
+  const http = createHttp({
     routes: [
       ...appRoutes(),
       ...taskRoutes(),
@@ -176,20 +178,19 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   })
 
   const fetch = (request: Request, peerAddress = "127.0.0.1"): Awaitable<Response> => {
-    const url = request.url
-    const pathStart = url.indexOf("/", url.indexOf("://") + 3)
-    if (!url.startsWith("/api/", pathStart)) {
-      const page = pages(request.method, new URL(url).pathname)
+    if (!request.url.startsWith("/api/", pathStartOf(request.url))) {
+      const page = pages(request.method, pathOf(request.url))
       if (page !== null) return page
     }
     const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
-    return serveHttp(request, { address: clientAddress(peerAddress, forwardedFor, config.trustProxy) })
+    return http.serve(request, { address: clientAddress(peerAddress, forwardedFor, config.trustProxy) })
   }
 
   let listener: Listener | null = null
   let stopWatchingTls: (() => void) | null = null
   return {
     firstApp,
+    operations: http.operations,
     fetch,
     listen() {
       const tls = config.tls === null ? null : readTlsPair(config.tls.certPath, config.tls.keyPath)
@@ -202,7 +203,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
         websocket: door.handler,
         fetch(request, bunServer) {
           const address = bunServer.requestIP(request)?.address ?? ""
-          if (request.headers.get("upgrade") !== null && isSocketPath(pathOf(request.url))) {
+          if (isSocketPath(pathOf(request.url)) && request.headers.get("upgrade") !== null) {
             const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
             return door.upgrade(request, bunServer, { address: clientAddress(address, forwardedFor, config.trustProxy) })
           }
@@ -238,6 +239,17 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       await db.close()
       await bus.close()
     },
+  }
+
+  /** Tells those of this node who asked; by the time the user is read, what counts is whether they are online now. */
+  async function tellPresence(appId: number, userId: string): Promise<void> {
+    try {
+      const user = await users.get(userKey(appId, userId))
+      if (user === null || user.invisible) return
+      sockets.deliver(appId, presenceChanged(user, presence.isOnline(appId, userId), clock.now()))
+    } catch (error) {
+      log.error("could not tell of a user's presence", { cause: error })
+    }
   }
 
   /** Guests get their token from the server, signed with a secret of the key that they came with. */
@@ -302,8 +314,11 @@ const guestTokenLifetimeSeconds = 24 * 60 * 60
 const keysOfAppMax = 1000
 /** Longer than the 60 s that clients keep a connection (contract/README.md, «Connections»). */
 const keepAliveSeconds = 120
-/** The pipeline refuses beyond limits.bodyBytesMax with its own error; this is the bound of what is read at all. */
-const requestBytesMax = 4 * 1024 * 1024
+/**
+ * The runtime's own bound of a body answers without an envelope, so it is out of reach: the pipeline reads no more than
+ * limits.bodyBytesMax and refuses with its own error, and the runtime throws away what is left without keeping it.
+ */
+const requestBytesMax = Number.MAX_SAFE_INTEGER
 const drainMs = 8_000
 
 const pathOf = (url: string): string => {

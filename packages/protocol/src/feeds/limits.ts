@@ -9,7 +9,7 @@ export const feedLimits = {
   membersPageDefault: 25,
   membersPageMax: 100,
   membersPerRequestMax: 100,
-  membersPerFeedMax: 1000,
+  membersPerFeedMax: 500,
   /** Feeds that one feed follows or has asked to follow: a timeline is merged from so many at most. */
   followsPerFeedMax: 2000,
   /** Feeds that one activity stands in. */

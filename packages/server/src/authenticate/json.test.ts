@@ -121,6 +121,9 @@ describe("readMembers", () => {
         ],
         ...[
           "9007199254740993",
+          "12345678901234567890",
+          "1234567890123456789012345",
+          "99999999999999999999999",
           "[]",
           "{}",
           '["a:b"]',
@@ -156,17 +159,24 @@ describe("readMembers", () => {
     }
   })
 
+  test("what lies behind the text does not count", () => {
+    const bytes = Buffer.from('{"a":1,"exp":23}}}')
+    const readFirst = (length: number) => outcome(() => readMembers(bytes, length, wanted, depthMax))
+    expect(readFirst(16)).toEqual({ value: [1, undefined, 23] })
+    for (const length of [0, 1, 3, 5, 6, 7, 10, 13, 14, 15, 17, 18])
+      expect(readFirst(length)).toBe("it is not valid JSON")
+  })
+
   test("names of one hash are told apart", () => {
     // 31 * "a" + "b" = 31 * "b" + "C": both names have the same hash.
     const names = memberNames(["ab"])
-    const bytes = (text: string) => Buffer.from(`${text}\0`)
+    const bytes = (text: string) => Buffer.from(text)
     expect(readMembers(bytes('{"bC":1}'), 8, names, depthMax)).toEqual([undefined])
     expect(readMembers(bytes('{"bC":1,"ab":2}'), 15, names, depthMax)).toEqual([2])
   })
 
   test("invalid UTF-8, a byte order mark and values that are no object are refused", () => {
-    const refuse = (bytes: Buffer) =>
-      outcome(() => readMembers(Buffer.concat([bytes, Buffer.alloc(1)]), bytes.length, wanted, 8))
+    const refuse = (bytes: Buffer) => outcome(() => readMembers(bytes, bytes.length, wanted, depthMax))
     expect(refuse(Buffer.from('{"a":"\xff"}', "latin1"))).toBe("it is not valid UTF-8")
     expect(refuse(Buffer.from('{"a":"\xed\xa0\x80"}', "latin1"))).toBe("it is not valid UTF-8")
     expect(refuse(Buffer.from('{"a":"\xc0\xaf"}', "latin1"))).toBe("it is not valid UTF-8")
@@ -178,10 +188,6 @@ describe("readMembers", () => {
   test("a member of the prototype is not a member of the object", () => {
     const names = memberNames(["toString", "constructor", "__proto__"])
     const text = '{"b": null}'
-    expect(readMembers(Buffer.from(`${text}\0`), text.length, names, depthMax)).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ])
+    expect(readMembers(Buffer.from(text), text.length, names, depthMax)).toEqual([undefined, undefined, undefined])
   })
 })

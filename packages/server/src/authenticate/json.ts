@@ -27,8 +27,7 @@ export function memberNames(names: readonly string[]): MemberNames {
 
 /**
  * Reads one JSON object, strictly as parseStrictJson does, from the UTF-8 in the first `length` bytes. Returns the
- * values of the wanted members in the order of their names, undefined for those that are absent. The buffer must have
- * at least one byte more, which is overwritten. Throws JsonError.
+ * values of the wanted members in the order of their names, undefined for those that are absent. Throws JsonError.
  */
 export function readMembers(bytes: Buffer, length: number, wanted: MemberNames, depthMax: number): unknown[] {
   const plain = scanPlain(bytes, length, wanted)
@@ -105,10 +104,9 @@ const plainDigitsMax = 15
 
 // Plain is: one object without white space; names and strings of printable ASCII without escapes; values that are
 // strings, true, or integers of up to 15 digits without sign. Names are told apart by a hash: different hashes prove
-// different names, equal ones are a doubt, so a repeated name never gets past here. Returns null in every doubt.
+// different names, equal ones are a doubt, so a repeated name never gets past here. Returns null in every doubt. What
+// lies behind the text may be read but never counts, because the closing brace has to be the last of its bytes.
 function scanPlain(bytes: Buffer, length: number, wanted: MemberNames): unknown[] | null {
-  // No byte of a plain object is zero, so every loop below ends here at the latest.
-  bytes[length] = 0
   const values: unknown[] = wanted.absent.slice()
   let at = 0
   if (bytes[at++] !== braceOpen) return null

@@ -139,8 +139,7 @@ function isProved(header: Header, input: Uint8Array, keys: readonly Verification
 }
 
 // Where a token is taken apart. Used again for every token, which is safe because nothing here waits between writing
-// and reading. The text has room for one character too many in UTF-8, so that no such token looks as if it fitted; the
-// payload has room for the end mark of readMembers.
+// and reading. The text has room for one character too many in UTF-8, so that no such token looks as if it fitted.
 const utf8 = new TextEncoder()
 const text = new Uint8Array(limits.tokenBytesMax + 4)
 const payload = Buffer.alloc(limits.tokenBytesMax)
@@ -159,8 +158,8 @@ const secretBytes = new WeakMap<KeyObject, Uint8Array>()
 function secretBytesOf(key: KeyObject): Uint8Array {
   const known = secretBytes.get(key)
   if (known !== undefined) return known
-  // Guards against a public key as well, whose bytes everybody knows (RFC 8725 §2.1).
-  if (key.type !== "secret" || (key.symmetricKeySize ?? 0) < secretBytesMin) {
+  // Keeps a public key out as well, which has no such size and whose bytes everybody knows (RFC 8725 §2.1).
+  if ((key.symmetricKeySize ?? 0) < secretBytesMin) {
     throw new RangeError(`a key for HS256 is a secret of at least ${secretBytesMin} bytes`)
   }
   const bytes = new Uint8Array(key.export())

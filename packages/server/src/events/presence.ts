@@ -60,6 +60,7 @@ export function createPresence({ bus, clock, onChange }: PresenceParts): Presenc
   let lastBeatMs = clock.monotonic()
   let isClosed = false
   let answering: ReturnType<typeof setTimeout> | null = null
+  let mustAsk = false
 
   // Counting comes first and telling afterwards, so that a listener that throws leaves true numbers behind.
   const change = (appId: number, userId: string, by: 1 | -1): void => {
@@ -106,10 +107,12 @@ export function createPresence({ bus, clock, onChange }: PresenceParts): Presenc
     }
     sendPart(true)
   }
-  // When a whole cluster starts or comes back, many ask at once and one answer serves them all.
+  // When a whole cluster starts or comes back, or much is lost in a row, many ask at once; one answer serves them all.
   const answerSoon = (): void => {
     answering ??= setTimeout(() => {
       answering = null
+      if (mustAsk) send({ t: "hello" })
+      mustAsk = false
       sendList()
     }, limits.presenceAnswerDelayMs)
     answering.unref?.()
@@ -169,7 +172,7 @@ export function createPresence({ bus, clock, onChange }: PresenceParts): Presenc
   // Both directions may have lost something.
   bus.onGap(() => {
     if (isClosed) return
-    send({ t: "hello" })
+    mustAsk = true
     answerSoon()
   })
 

@@ -1,7 +1,15 @@
 // The pipeline of a request, stage by stage: find the route, know the caller, count, read the input, load, decide,
 // handle, answer. Whatever is answered from caches runs to its end in one tick (base/chain.ts).
 
-import { ApiError, type AppCaller, inputError, type Operation, type OperatorPrincipal, userIdOf } from "@weir/protocol"
+import {
+  ApiError,
+  type AppCaller,
+  inputError,
+  type Operation,
+  type OperatorPrincipal,
+  userIdOf,
+  userIdPattern,
+} from "@weir/protocol"
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
 import type { Decision, Denied } from "../authorize/decide.ts"
 import { type Awaitable, chain, isPromise } from "../base/chain.ts"
@@ -15,7 +23,7 @@ import type { LimitState, RateLimiter } from "./rate-limit.ts"
 import { answer, preflight, refusal } from "./respond.ts"
 import { type AdminRoute, type Route, type RouteContext, route as routeOf } from "./route.ts"
 import { createRouter } from "./router.ts"
-import { firstOf, parseTarget, type Query } from "./target.ts"
+import { firstOf, parseTarget, pathStartOf, type Query } from "./target.ts"
 
 export { routeOf as route }
 
@@ -42,6 +50,12 @@ export interface Peer {
 
 export type ServeHttp = (request: Request, peer: Peer) => Awaitable<Response>
 
+export interface Http {
+  readonly serve: ServeHttp
+  /** Every operation that answers here, as the security matrix needs them. */
+  readonly operations: readonly Operation[]
+}
+
 interface Entry {
   readonly operation: Operation
   readonly reader: InputReader<Operation>
@@ -50,7 +64,7 @@ interface Entry {
 }
 
 /** Builds the pipeline. Throws when a route lacks what it must say or two answer at one address. */
-export function createHttp(parts: HttpParts): ServeHttp {
+export function createHttp(parts: HttpParts): Http {
   const router = createRouter<Entry>()
   for (const route of parts.routes) addRoute(route.operation, { route, admin: null })
   for (const admin of parts.adminRoutes) addRoute(admin.operation, { route: null, admin })
@@ -66,7 +80,7 @@ export function createHttp(parts: HttpParts): ServeHttp {
     router.add(operation.method, operation.path, { operation, reader: inputReader(operation), ...target })
   }
 
-  return (request, peer) => {
+  const answerRequest: ServeHttp = (request, peer) => {
     const exchange: Exchange = { request, peer, startedMs: performance.now(), operation: "Request", caller: null }
     if (request.method === "OPTIONS") return preflight(request)
     try {
@@ -76,11 +90,14 @@ export function createHttp(parts: HttpParts): ServeHttp {
       return fail(exchange, error)
     }
   }
+  const operations = [...parts.routes, ...parts.adminRoutes].map(({ operation }) => operation)
+  return { serve: answerRequest, operations }
 
   function serve(exchange: Exchange): Awaitable<Response> {
     const { request } = exchange
     const { path, query } = parseTarget(request.url)
-    const match = router.find(request.method, path)
+    // Whatever answers GET answers HEAD too (RFC 9110 §9.3.2); the runtime leaves out the body.
+    const match = router.find(request.method === "HEAD" ? "GET" : request.method, path)
     if (match === null) throw new ApiError("notFound", `no endpoint answers ${request.method} ${path.slice(0, 200)}`)
     const entry = match.value
     exchange.operation = entry.operation.name
@@ -204,6 +221,7 @@ interface Exchange {
 }
 
 const noLoad = {}
+const userIdCharsMax = 255
 
 /** A refusal with the decision behind it, for the log. */
 class DeniedError extends ApiError {
@@ -248,9 +266,10 @@ interface Acting {
   readonly vouched: boolean
 }
 
+// Not every operation has these in its schema, so nothing is known of their types.
 interface ActingInput {
-  user_id?: string
-  user?: { id?: string }
+  user_id?: unknown
+  user?: { id?: unknown } | null
 }
 
 // A client may only act as itself; the id that it sends along is checked against the token, never believed.
@@ -264,21 +283,29 @@ function actingUser(principal: AppCaller, route: Route, input: RouteContext<Oper
     if (named === undefined && definition.actor === "required") {
       throw inputError("user_id is required for server side requests", { user_id: "is required" })
     }
+    if (named !== undefined && !isUserId(named)) throw inputError("user_id is not valid", { user_id: "is not a user id" })
     return { userId: named ?? null, vouched: body.user?.id !== undefined }
   }
   const own = userIdOf(principal) as string
   if (named !== undefined && named !== own) {
-    throw new ApiError("notAllowed", `user_id is '${named}', but the token belongs to '${own}'`)
+    throw new ApiError("notAllowed", `user_id is not the user of the token, '${own}'`)
   }
   return { userId: own, vouched: principal.kind !== "anonymous" }
 }
 
-const acceptsGzip = (request: Request): boolean => request.headers.get("accept-encoding")?.includes("gzip") ?? false
+const userIds = new RegExp(userIdPattern)
+const isUserId = (value: unknown): value is string =>
+  typeof value === "string" && value.length <= userIdCharsMax && userIds.test(value)
+
+/** Whether the client takes gzip; `q=0` says that it does not (RFC 9110 §12.5.3). */
+const acceptsGzip = (request: Request): boolean => {
+  const accepted = request.headers.get("accept-encoding")
+  return accepted?.includes("gzip") === true && !/gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)/i.test(accepted)
+}
 
 /** Error pages are served by this server, so the link leads to the address that the client used. */
 export function errorPagesOf(request: Request): string {
-  const pathStart = request.url.indexOf("/", request.url.indexOf("://") + 3)
-  return `${request.url.slice(0, pathStart)}/errors`
+  return `${request.url.slice(0, Math.max(0, pathStartOf(request.url)))}/errors`
 }
 
 const unexpected = (thrown: unknown): ApiError =>

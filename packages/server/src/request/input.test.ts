@@ -62,7 +62,7 @@ describe("query", () => {
 
   test("a JSON payload is parsed; an empty or cut one is the caller's error, not ours", () => {
     expect(read("payload=%7B%22limit%22%3A2%7D").query).toEqual({ payload: { limit: 2 } })
-    expect(read("payload=").query).toEqual({ payload: {} })
+    expect(Object.keys(fieldsOf(() => read("payload=")) ?? {})).toEqual(["payload"])
     expect(Object.keys(fieldsOf(() => read("payload=%7B%22limit")) ?? {})).toEqual(["payload"])
   })
 })

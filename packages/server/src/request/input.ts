@@ -11,6 +11,8 @@ import type { Query } from "./target.ts"
 interface SchemaShape {
   type?: string
   properties?: Record<string, SchemaShape>
+  /** A map has one pattern, which stands for all its names. */
+  patternProperties?: Record<string, SchemaShape>
   items?: SchemaShape
   anyOf?: SchemaShape[]
 }
@@ -85,14 +87,18 @@ function errorOf(errors: Iterable<SchemaError>): ApiError {
 /** Leaves out what is null and typed; free-form maps keep their nulls. */
 function dropNulls(schema: SchemaShape, value: unknown): unknown {
   if (Array.isArray(value)) return schema.items ? value.map((item) => dropNulls(schema.items as SchemaShape, item)) : value
-  if (value === null || typeof value !== "object" || schema.properties === undefined) return value
-  const kept: Record<string, unknown> = {}
+  if (value === null || typeof value !== "object") return value
+  const { properties = {} } = schema
+  const [ofMap] = Object.values(schema.patternProperties ?? {})
+  const kept: [string, unknown][] = []
   for (const [name, member] of Object.entries(value)) {
-    const known = Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined
+    const known = Object.hasOwn(properties, name) ? properties[name] : undefined
     if (member === null && known !== undefined && !acceptsNull(known)) continue
-    kept[name] = known === undefined ? member : dropNulls(known, member)
+    const shape = known ?? ofMap
+    kept.push([name, shape === undefined ? member : dropNulls(shape, member)])
   }
-  return kept
+  // Makes members of their own, whatever their names are; an assignment to `__proto__` would not.
+  return Object.fromEntries(kept)
 }
 
 const acceptsNull = (schema: SchemaShape): boolean =>
@@ -133,11 +139,15 @@ function queryArray(name: string, items: SchemaShape, values: readonly string[])
 }
 
 function jsonOf(name: string, text: string): unknown {
+  let value: unknown = null
   try {
-    return parseBody(text) ?? {}
+    value = parseBody(text)
   } catch {
-    throw inputError(`${name} is not valid JSON`, { [name]: "must be JSON" })
+    // Answered below, with the name of the parameter.
   }
+  // An empty one is what a client leaves of an object that it could not write (contract/README.md, «Query values»).
+  if (value === null) throw inputError(`${name} is not valid JSON`, { [name]: "must be JSON" })
+  return value
 }
 
 function depthOf(value: unknown, max: number): number {

@@ -13,14 +13,22 @@ export type Query = ReadonlyMap<string, readonly string[]>
 
 const noQuery: Query = new Map()
 
-/** Splits the absolute URL of a request. Throws inputError when it is too long or has a broken escape. */
+/**
+ * Splits the absolute URL of a request. Throws inputError when it is too long, has a broken escape, or has no origin
+ * because the client sent a Host that names none (RFC 9112 §3.2).
+ */
 export function parseTarget(url: string): Target {
   if (url.length > limits.urlCharsMax) throw inputError(`the URL is longer than ${limits.urlCharsMax} characters`)
-  const pathStart = url.indexOf("/", url.indexOf("://") + 3)
+  const pathStart = pathStartOf(url)
+  if (pathStart <= 0) throw inputError("the Host header is not valid")
   const queryStart = url.indexOf("?", pathStart)
   if (queryStart === -1) return { path: url.slice(pathStart), query: noQuery }
   return { path: url.slice(pathStart, queryStart), query: parseQuery(url.slice(queryStart + 1)) }
 }
+
+/** Where the path of a request's URL begins: 0 when there is no origin in front of it, -1 when there is no path. */
+export const pathStartOf = (url: string): number =>
+  url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3)
 
 export function parseQuery(text: string): Query {
   const query = new Map<string, string[]>()

@@ -31,6 +31,10 @@ export const limits = {
   /** A connection is replaced after this time, and with it the statements that the server has prepared for it. */
   connectionLifetimeSeconds: 30 * 60,
   statementTimeoutMs: 8_000,
+  /** A server that has not answered by then has gone without a word; all its connections are replaced. */
+  answerTimeoutMs: 30_000,
+  /** How long close() waits for statements on their way. */
+  closeTimeoutSeconds: 5,
   /** The server frees the locks of a node that stopped in the middle of a transaction. */
   idleInTransactionTimeoutMs: 30_000,
   /** Reads that wait for a connection; the next one is refused at once. */

@@ -1,20 +1,27 @@
 // Transactions on a database that runs many at once, each on a connection of its own.
 
 import type { StoredEvent } from "./database.ts"
-import { isRetryable, type PostgresPools, type PostgresSession } from "./dialects/postgres.ts"
+import { attemptsFor, type PostgresPools, type PostgresSession } from "./dialects/postgres.ts"
 import type { OpenTransaction, Transactor, TransactParts } from "./engine.ts"
 import { limits } from "./limits.ts"
+import { createSlots } from "./slots.ts"
+import { createStreamOrder, type StreamTurn } from "./stream-order.ts"
 import { internalError, openTransaction, type RunningTransaction, withinTime } from "./transaction.ts"
 
 export function createPooledTransactor(pools: PostgresPools, parts: TransactParts): Transactor {
-  const slots = createSlots()
+  const slots = createSlots({
+    slots: limits.connectionsMax,
+    waitingMax: limits.transactionsWaitingMax,
+    waitMs: limits.connectionWaitMs,
+  })
+  const order = createStreamOrder()
   let isClosed = false
 
   const attempt = async <T>(work: (open: OpenTransaction) => Promise<T>, timeoutMs: number): Promise<T> => {
     await slots.take()
     let session: PostgresSession
     try {
-      session = await pools.reserve()
+      session = await pools.reserve(timeoutMs)
     } catch (error) {
       slots.give()
       throw error
@@ -22,12 +29,15 @@ export function createPooledTransactor(pools: PostgresPools, parts: TransactPart
     session.begin()
     const transaction = openTransaction(session, parts)
     let value: T
-    let events: readonly StoredEvent[]
+    let events: readonly StoredEvent[] = []
+    let turn: StreamTurn | null = null
     try {
       value = await withinTime(work(transaction.open), timeoutMs)
       events = await transaction.finish()
+      if (events.length > 0) turn = order.enter(new Set(events.map(({ appId, stream }) => `${appId} ${stream}`)))
       await session.commit()
     } catch (error) {
+      turn?.end()
       transaction.abandon()
       // Not awaited: behind a statement that hangs it waits for the server's time-out, and the caller need not.
       const end = () => {
@@ -39,25 +49,40 @@ export function createPooledTransactor(pools: PostgresPools, parts: TransactPart
     }
     session.release()
     slots.give()
+    await turn?.before
     transaction.committed()
     parts.committed(events)
+    turn?.end()
     return value
   }
 
+  const retry = async <T>(work: (open: OpenTransaction) => Promise<T>, timeoutMs: number): Promise<T> => {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return await attempt(work, timeoutMs)
+      } catch (error) {
+        if (attempts >= attemptsFor(error)) throw error
+        await Bun.sleep(Math.random() * limits.retryPauseMsMax)
+      }
+    }
+  }
+
+  const running = new Set<Promise<unknown>>()
   return {
     async transact(work, timeoutMs) {
-      for (let attempts = 1; ; attempts++) {
-        if (isClosed) throw internalError("the database is closed")
-        try {
-          return await attempt(work, timeoutMs)
-        } catch (error) {
-          if (!isRetryable(error) || attempts === limits.attemptsMax) throw error
-          await Bun.sleep(Math.random() * limits.retryPauseMsMax)
-        }
+      if (isClosed) throw internalError("the database is closed")
+      const result = retry(work, timeoutMs)
+      running.add(result)
+      try {
+        return await result
+      } finally {
+        running.delete(result)
       }
     },
     async drain() {
       isClosed = true
+      await Promise.allSettled(running)
+      // A rollback may be on its way when its caller knows already.
       await slots.empty()
     },
   }
@@ -65,51 +90,4 @@ export function createPooledTransactor(pools: PostgresPools, parts: TransactPart
 
 /** A work that wraps the server's error in one of its own must not hide that another attempt may succeed. */
 const reasonOf = ({ failure }: RunningTransaction, error: unknown): unknown =>
-  isRetryable(failure()) ? failure() : error
-
-/** Counts the transactions that have a connection; those beyond wait in the order in which they came. */
-function createSlots() {
-  interface Waiter {
-    readonly go: () => void
-    readonly timer: ReturnType<typeof setTimeout>
-  }
-  const waiting = new Set<Waiter>()
-  const whenEmpty: (() => void)[] = []
-  let taken = 0
-  return {
-    async take(): Promise<void> {
-      if (taken < limits.connectionsMax) {
-        taken++
-        return
-      }
-      if (waiting.size >= limits.transactionsWaitingMax) {
-        throw internalError(`${waiting.size} transactions wait already`)
-      }
-      await new Promise<void>((resolve, reject) => {
-        const waiter: Waiter = {
-          go: resolve,
-          timer: setTimeout(() => {
-            waiting.delete(waiter)
-            reject(internalError(`no connection to the database was free for ${limits.connectionWaitMs} ms`))
-          }, limits.connectionWaitMs),
-        }
-        waiting.add(waiter)
-      })
-    },
-    give(): void {
-      const [next] = waiting
-      if (next !== undefined) {
-        // The slot passes from one to the other.
-        waiting.delete(next)
-        clearTimeout(next.timer)
-        next.go()
-        return
-      }
-      taken--
-      if (taken === 0) for (const run of whenEmpty.splice(0)) run()
-    },
-    async empty(): Promise<void> {
-      if (taken > 0) await new Promise<void>((resolve) => whenEmpty.push(resolve))
-    },
-  }
-}
+  attemptsFor(failure()) > 1 ? failure() : error

@@ -91,33 +91,61 @@ function checkCustom(user: User): User {
 export const isLastActiveStale = (user: User, now: number): boolean =>
   user.lastActive === null || now - user.lastActive >= limits.lastActiveEveryMs
 
-/** The user as everybody in the app sees them. `invisible` users look offline to others (contract/chat.md §2.10). */
-export function userResponse(user: User, online: boolean) {
-  return {
-    id: user.id,
-    ...(user.name === null ? {} : { name: user.name }),
-    ...(user.image === null ? {} : { image: user.image }),
-    role: user.role,
-    language: user.language,
-    teams: [...user.teams],
-    custom: { ...user.custom },
-    online: online && !user.invisible,
-    banned: false,
-    shadow_banned: false,
-    invisible: false,
-    blocked_user_ids: [] as string[],
-    created_at: timestamp(user.createdAt),
-    updated_at: timestamp(user.updatedAt),
-    ...(user.lastActive === null ? {} : { last_active: timestamp(user.lastActive) }),
-    ...(user.deactivatedAt === null ? {} : { deactivated_at: timestamp(user.deactivatedAt) }),
-    ...(user.deletedAt === null ? {} : { deleted_at: timestamp(user.deletedAt) }),
-    ...(user.revokeTokensIssuedBefore === null
-      ? {}
-      : { revoke_tokens_issued_before: timestamp(user.revokeTokensIssuedBefore) }),
-  }
+/** The user as everybody in the app sees them. */
+export interface UserResponse {
+  readonly id: string
+  readonly name?: string
+  readonly image?: string
+  readonly role: string
+  readonly language: string
+  readonly teams: readonly string[]
+  readonly custom: Readonly<Record<string, unknown>>
+  readonly online: boolean
+  readonly banned: boolean
+  readonly shadow_banned: boolean
+  readonly invisible: boolean
+  readonly blocked_user_ids: readonly string[]
+  readonly created_at: string
+  readonly updated_at: string
+  readonly last_active?: string
+  readonly deactivated_at?: string
+  readonly deleted_at?: string
 }
 
-export type UserResponse = ReturnType<typeof userResponse>
+// A user stands in every message, member and reaction of theirs, so what is shown of one is made once and shared.
+const shownOnline = new WeakMap<User, UserResponse>()
+const shownOffline = new WeakMap<User, UserResponse>()
+
+/** The user as the wire shows them; `invisible` ones look offline (contract/chat.md §2.10). Shared: never change it. */
+export function userResponse(user: User, online: boolean): UserResponse {
+  const shown = online && !user.invisible ? shownOnline : shownOffline
+  let response = shown.get(user)
+  if (response === undefined) {
+    response = newUserResponse(user, shown === shownOnline)
+    shown.set(user, response)
+  }
+  return response
+}
+
+const newUserResponse = (user: User, online: boolean): UserResponse => ({
+  id: user.id,
+  ...(user.name === null ? {} : { name: user.name }),
+  ...(user.image === null ? {} : { image: user.image }),
+  role: user.role,
+  language: user.language,
+  teams: user.teams,
+  custom: user.custom,
+  online,
+  banned: false,
+  shadow_banned: false,
+  invisible: false,
+  blocked_user_ids: [],
+  created_at: timestamp(user.createdAt),
+  updated_at: timestamp(user.updatedAt),
+  ...(user.lastActive === null ? {} : { last_active: timestamp(user.lastActive) }),
+  ...(user.deactivatedAt === null ? {} : { deactivated_at: timestamp(user.deactivatedAt) }),
+  ...(user.deletedAt === null ? {} : { deleted_at: timestamp(user.deletedAt) }),
+})
 
 /** What only the user hears of themselves: unread counters and settings. */
 export interface UnreadCounts {
@@ -137,6 +165,9 @@ export function ownUserResponse(user: User, online: boolean, unread: UnreadCount
     unread_channels: unread.channels,
     unread_threads: 0,
     ...(user.privacySettings === null ? {} : { privacy_settings: user.privacySettings }),
+    ...(user.revokeTokensIssuedBefore === null
+      ? {}
+      : { revoke_tokens_issued_before: timestamp(user.revokeTokensIssuedBefore) }),
   }
 }
 

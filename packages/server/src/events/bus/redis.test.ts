@@ -152,6 +152,22 @@ function redisTests(server: OwnRedisServer): void {
       await until(() => heard.length === 1)
     })
 
+    test("what other nodes sent during an outage is part of its gap, and no second one", async () => {
+      const bus = await node("once")
+      const gaps = gapsOf(bus)
+      const heard: string[] = []
+      bus.subscribe("event", (payload) => heard.push(payload))
+      await stranger(async (client) => {
+        await client.publish("weir:once:event", "aaaaaaaaaaaa 1 before")
+        await until(() => heard.length === 1)
+        await client.send("CLIENT", ["KILL", "TYPE", "pubsub"])
+        await until(() => gaps.count === 1)
+        await client.publish("weir:once:event", "aaaaaaaaaaaa 9 after")
+      })
+      await until(() => heard.length === 2)
+      expect(gaps.count).toBe(1)
+    })
+
     // A firewall that forgets a connection, or a server that hangs, closes nothing: only the missing echo tells.
     test("a server that holds still is away, although the connections are open", async () => {
       const bus = await node("still")

@@ -45,12 +45,17 @@ export async function createRedisBus({ url, deployment, clock, log }: RedisBusOp
   let droppedCount = 0
   let inFlightBytes = 0
   let ownBeatHeardMs = 0
+  let gapLoggedMs = Number.NEGATIVE_INFINITY
   let lastBeatMs = clock.monotonic()
   let reconnectPauseMs: number = limits.busReconnectMinMs
   let reconnecting: ReturnType<typeof setTimeout> | null = null
 
   const gap = (reason: string): void => {
-    log.warn("messages from other nodes may have been lost", { reason, node: nodeId })
+    // When much is lost, each hole is told to the listeners, but not each to the operator.
+    if (clock.monotonic() - gapLoggedMs >= limits.busBeatEveryMs) {
+      gapLoggedMs = clock.monotonic()
+      log.warn("messages from other nodes may have been lost", { reason, node: nodeId })
+    }
     runAll(gapListeners, log, "a listener for gaps in the bus failed")
   }
 

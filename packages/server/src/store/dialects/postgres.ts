@@ -36,9 +36,10 @@ export interface PostgresSession extends DatabaseConnection {
 }
 
 export interface PostgresPools {
-  /** Reads on any free connection. */
+  /** Reads on any connection; many may be on their way on one. */
   readonly reader: DatabaseConnection
-  reserve(): Promise<PostgresSession>
+  /** `patienceMs`: the longest that a statement of this session may take before its connection counts as lost. */
+  reserve(patienceMs: number): Promise<PostgresSession>
   close(): Promise<void>
 }
 
@@ -46,45 +47,35 @@ export interface PostgresPools {
 const serverVersionMin = 150_000
 
 /** Connects. Throws when the server cannot be reached, is older than 15 or has a database that is not UTF-8. */
-export async function openPostgres(url: string): Promise<PostgresPools> {
-  const writers = openPool(url, {})
-  const readers = openPool(url, { default_transaction_read_only: "on" })
+export async function openPostgres(
+  url: string,
+  answerTimeoutMs: number = limits.answerTimeoutMs,
+): Promise<PostgresPools> {
+  const writers = createPool(url, {}, answerTimeoutMs)
+  const readers = createPool(url, { default_transaction_read_only: "on" }, answerTimeoutMs)
   const close = async (): Promise<void> => {
-    await Promise.all([
-      writers.close({ timeout: closeTimeoutSeconds }),
-      readers.close({ timeout: closeTimeoutSeconds }),
-    ])
+    await Promise.all([writers.close(), readers.close()])
   }
   try {
-    await requireServer(readers)
+    await requireServer(readers.sql)
   } catch (error) {
     await close()
     throw error
   }
   return {
     reader: readerOf(readers),
-    reserve: async () => sessionOf(await writers.reserve()),
+    async reserve(patienceMs) {
+      const { sql } = writers
+      return sessionOf(await sql.reserve(), {
+        watch: (answer) => writers.watch(sql, answer, Math.max(patienceMs, answerTimeoutMs)),
+      })
+    },
     close,
   }
 }
 
-const closeTimeoutSeconds = 5
-
-const openPool = (url: string, session: Record<string, string>): SQL =>
-  new SQL(url, {
-    max: limits.connectionsMax,
-    connectionTimeout: limits.connectTimeoutSeconds,
-    maxLifetime: limits.connectionLifetimeSeconds,
-    connection: {
-      application_name: "weir",
-      statement_timeout: limits.statementTimeoutMs,
-      idle_in_transaction_session_timeout: limits.idleInTransactionTimeoutMs,
-      ...session,
-    },
-  })
-
-async function requireServer(pool: SQL): Promise<void> {
-  const [row] = await pool.unsafe(
+async function requireServer(sql: SQL): Promise<void> {
+  const [row] = await sql.unsafe(
     "select current_setting('server_version_num') as version, current_setting('server_encoding') as encoding",
   )
   const { version, encoding } = row as { version: string; encoding: string }
@@ -94,39 +85,104 @@ async function requireServer(pool: SQL): Promise<void> {
   if (encoding !== "UTF8") throw new Error(`the database is encoded in ${encoding}; Weir needs UTF8`)
 }
 
-function readerOf(pool: SQL): DatabaseConnection {
-  let pending = 0
+interface Pool {
+  /** The connections in use now. Ask again for each statement. */
+  readonly sql: SQL
+  /** Statements that wait for their answer. */
+  readonly waiting: number
+  watch<T>(sql: SQL, answer: Promise<T>, patienceMs: number): Promise<T>
+  close(): Promise<void>
+}
+
+/**
+ * Connections that are given up together when one of them no longer answers. A server that ends without a word, as in
+ * a network that drops packets, would otherwise hold them for the quarter of an hour that TCP takes to notice.
+ */
+function createPool(url: string, session: Record<string, string>, answerTimeoutMs: number): Pool {
+  const open = () =>
+    new SQL(url, {
+      max: limits.connectionsMax,
+      connectionTimeout: limits.connectTimeoutSeconds,
+      maxLifetime: limits.connectionLifetimeSeconds,
+      connection: {
+        application_name: "weir",
+        statement_timeout: limits.statementTimeoutMs,
+        idle_in_transaction_session_timeout: limits.idleInTransactionTimeoutMs,
+        ...session,
+      },
+    })
+  let sql = open()
+  const waiting = new Set<{ readonly sql: SQL; readonly untilMs: number }>()
+  const sweep = setInterval(() => {
+    const nowMs = performance.now()
+    for (const statement of waiting) {
+      if (statement.untilMs > nowMs || statement.sql !== sql) continue
+      sql = open()
+      // Rejects whatever still waits on the old connections.
+      statement.sql.close({ timeout: 0 }).catch(() => {})
+    }
+  }, answerTimeoutMs / 10)
+  sweep.unref()
+  return {
+    get sql() {
+      return sql
+    },
+    get waiting() {
+      return waiting.size
+    },
+    async watch(used, answer, patienceMs) {
+      const statement = { sql: used, untilMs: performance.now() + patienceMs }
+      waiting.add(statement)
+      try {
+        return await answer
+      } finally {
+        waiting.delete(statement)
+      }
+    },
+    async close() {
+      clearInterval(sweep)
+      await sql.close({ timeout: limits.closeTimeoutSeconds })
+    },
+  }
+}
+
+function readerOf(pool: Pool): DatabaseConnection {
   return {
     async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-      if (pending >= limits.readsWaitingMax) throw internalError(`${pending} reads wait already`)
-      pending++
-      try {
-        return await execute<R>(pool, query)
-      } finally {
-        pending--
+      if (pool.waiting >= limits.readsWaitingMax) throw internalError(`${pool.waiting} reads wait already`)
+      for (let attempts = 1; ; attempts++) {
+        const { sql } = pool
+        try {
+          return await pool.watch(sql, execute<R>(sql, query), limits.answerTimeoutMs)
+        } catch (error) {
+          if (attempts >= attemptsFor(error)) throw error
+        }
       }
     },
     streamQuery: refuseStream,
   }
 }
 
-function sessionOf(connection: ReservedSQL): PostgresSession {
+function sessionOf(
+  connection: ReservedSQL,
+  { watch }: { watch: <T>(answer: Promise<T>) => Promise<T> },
+): PostgresSession {
   let begun: Promise<unknown> = Promise.resolve()
   return {
-    executeQuery: (query) => execute(connection, query),
+    executeQuery: <R>(query: CompiledQuery) => watch(execute<R>(connection, query)),
     streamQuery: refuseStream,
     begin() {
-      begun = connection.unsafe("begin isolation level read committed").execute()
+      begun = watch(connection.unsafe("begin isolation level read committed").execute())
       // Its failure is reported by commit(), and by every statement in between.
       begun.catch(() => {})
     },
     async commit() {
       await begun
-      const { command } = await connection.unsafe("commit")
+      const { command } = await watch(connection.unsafe("commit").execute())
       if (command !== "COMMIT") throw internalError(`the server answered ${command} to a commit`)
     },
     async rollback() {
-      await connection.unsafe("rollback")
+      await watch(connection.unsafe("rollback").execute())
     },
     release: () => connection.release(),
   }
@@ -149,11 +205,21 @@ function typedError(error: unknown): unknown {
   return new UniqueViolation(error.table ?? "", columns, error.constraint ?? null, error)
 }
 
-/** Whether the server aborted a transaction because of another one, so that it may succeed at the next attempt. */
-export const isRetryable = (error: unknown): boolean =>
-  error instanceof SQL.PostgresError && (error.errno === serializationFailure || error.errno === deadlockDetected)
+/**
+ * How often a transaction may be tried when it ends with this error; 1 for errors that another attempt would meet
+ * again. SQLSTATE: PostgreSQL manual, appendix A.
+ */
+export function attemptsFor(error: unknown): number {
+  if (!(error instanceof SQL.PostgresError)) return 1
+  if (error.errno === serializationFailure || error.errno === deadlockDetected) return limits.attemptsMax
+  // Another node has upgraded the database. Each connection finds out once and then plans its statement anew.
+  if (error.errno === featureNotSupported && error.routine === "RevalidateCachedQuery") {
+    return limits.connectionsMax + 1
+  }
+  return 1
+}
 
-// SQLSTATE: PostgreSQL manual, appendix A.
 const uniqueViolation = "23505"
 const serializationFailure = "40001"
 const deadlockDetected = "40P01"
+const featureNotSupported = "0A000"

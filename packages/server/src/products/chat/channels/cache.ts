@@ -36,11 +36,7 @@ export function createChannels(caches: Caches, read: Read): Channels {
 }
 
 /** What a caller is to a channel. */
-export const accessOf = (
-  members: Members,
-  principal: AppCaller,
-  channel: Channel,
-): Awaitable<ChannelAccess> => {
+export const accessOf = (members: Members, principal: AppCaller, channel: Channel): Awaitable<ChannelAccess> => {
   const userId = userIdOf(principal)
   if (userId === null || principal.kind === "anonymous") return channelAccess(channel, null)
   return chain(members.of(channel.appId, channel.cid, userId), (membership) => channelAccess(channel, membership))

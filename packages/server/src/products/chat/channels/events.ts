@@ -30,7 +30,12 @@ export const channelUpdated = (
   ])
 
 /** Watchers and the other members hear it, then nobody hears the channel any more. */
-export function channelDeleted(channel: Channel, picture: Picture, memberIds: readonly string[], now: number): OutboxEvent {
+export function channelDeleted(
+  channel: Channel,
+  picture: Picture,
+  memberIds: readonly string[],
+  now: number,
+): OutboxEvent {
   const topic = topics.channel(channel.appId, channel.cid)
   const more = { channel: picture }
   return outboxEvent(channel.appId, "channel.deleted", streamOf(channel), [

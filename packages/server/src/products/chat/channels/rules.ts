@@ -1,6 +1,6 @@
 // What may be said of a channel, and how one is shown.
 
-import { ApiError, type AppCaller, chat as wire, inputError, limits as wireLimits  } from "@weir/protocol"
+import { ApiError, type AppCaller, inputError, type chat as wire, limits as wireLimits } from "@weir/protocol"
 import type { Static } from "typebox"
 import { can, type Decision, isAllowed, type Resource } from "../../../authorize/decide.ts"
 import { isGranted, rolesWith } from "../../../authorize/grants.ts"
@@ -164,7 +164,8 @@ export function readableBy(principal: AppCaller): Readable | null {
   if (principal.calls !== null) return nobody
   const role = principal.kind === "anonymous" ? "anonymous" : principal.role
   const types = [...channelTypes.values()]
-  const granting = (grant: string) => types.filter(({ grants }) => isGranted(grants, role, grant)).map(({ name }) => name)
+  const granting = (grant: string) =>
+    types.filter(({ grants }) => isGranted(grants, role, grant)).map(({ name }) => name)
   if (principal.kind === "anonymous") return { ...nobody, openTypes: granting(actions.readChannel.id) }
   return {
     userId: principal.userId,

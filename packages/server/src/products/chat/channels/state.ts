@@ -1,14 +1,8 @@
 // The state of a channel: the answer of three operations, put together from channels, members, messages and reads.
 
 import type { AppCaller } from "@weir/protocol"
-import type { Read, Tx } from "../../../store/database.ts"
-import {
-  type ChannelMemberRow,
-  memberResponse,
-  type People,
-  selectMember,
-  selectMembers,
-} from "../members/index.ts"
+import type { Read } from "../../../store/database.ts"
+import { type ChannelMemberRow, memberResponse, type People, selectMember, selectMembers } from "../members/index.ts"
 import { type MessagePage, messageResponse, peopleIn, selectPage } from "../messages/index.ts"
 import { readStateResponse, showsReads } from "../reads/index.ts"
 import { type ChannelAccess, seenAfterSeq } from "../types/index.ts"
@@ -33,7 +27,7 @@ export interface StateParts {
 /** `viewerId`: whose membership and hidden read state are shown. `read` may be an open transaction. */
 export async function channelState(
   { people: shown }: StateParts,
-  read: Read | Tx,
+  read: Read,
   principal: AppCaller,
   viewerId: string | null,
   access: ChannelAccess,
@@ -51,11 +45,12 @@ export async function channelState(
   if (own !== undefined) ids.add(own.user_id)
   for (const member of members) ids.add(member.user_id)
   for (const message of messages) for (const id of peopleIn(message)) ids.add(id)
-  const people = await shown.many(appId, ids, "insertInto" in read ? read : undefined)
+  const people = await shown.many(appId, ids, read)
 
   const reads = access.channel.type.config.read_events ? await readable(members, own) : []
   async function readable(listed: readonly ChannelMemberRow[], mine: ChannelMemberRow | undefined) {
-    const all = mine === undefined || listed.some(({ user_id }) => user_id === mine.user_id) ? listed : [mine, ...listed]
+    const all =
+      mine === undefined || listed.some(({ user_id }) => user_id === mine.user_id) ? listed : [mine, ...listed]
     const told = await Promise.all(
       all.map(async ({ user_id }) => user_id === viewerId || showsReads(await shown.stored(appId, user_id))),
     )
@@ -82,7 +77,12 @@ export async function channelState(
     }),
     ...(watcherIds === null
       ? {}
-      : { watchers: watcherIds.flatMap((id) => { const user = people.get(id); return user === undefined ? [] : [user] }) }),
+      : {
+          watchers: watcherIds.flatMap((id) => {
+            const user = people.get(id)
+            return user === undefined ? [] : [user]
+          }),
+        }),
     watcher_count: watcherCount,
     hidden: false,
   }

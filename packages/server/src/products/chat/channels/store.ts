@@ -230,9 +230,7 @@ export const selectConversations = (
   const query = read
     .selectFrom("channel_members")
     .innerJoin("channels", (join) =>
-      join
-        .onRef("channels.app_id", "=", "channel_members.app_id")
-        .onRef("channels.cid", "=", "channel_members.cid"),
+      join.onRef("channels.app_id", "=", "channel_members.app_id").onRef("channels.cid", "=", "channel_members.cid"),
     )
     .selectAll("channels")
     .where("channel_members.app_id", "=", appId)
@@ -286,9 +284,18 @@ export async function giveChannels(
 }
 
 /** Channels as they stand now, by cid. */
-export async function selectStanding(read: Read, appId: number, cids: readonly string[]): Promise<Map<string, ChannelRow>> {
+export async function selectStanding(
+  read: Read,
+  appId: number,
+  cids: readonly string[],
+): Promise<Map<string, ChannelRow>> {
   if (cids.length === 0) return new Map()
-  const rows = await read.selectFrom("channels").selectAll().where("app_id", "=", appId).where("cid", "in", cids).execute()
+  const rows = await read
+    .selectFrom("channels")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("cid", "in", cids)
+    .execute()
   return new Map(rows.map((row) => [row.cid, row]))
 }
 

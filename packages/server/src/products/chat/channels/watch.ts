@@ -50,7 +50,10 @@ export async function follow(parts: WatchParts, read: Read, watch: Watch): Promi
     await parts.sockets.unsubscribe({ connectionId, appId, userId, topics: lostTopics })
   }
   const user = await parts.people.one(appId, userId)
-  const told = channels.map(({ channel }) => channel).filter(tellsWatching).filter((channel) => !lost.includes(channel))
+  const told = channels
+    .map(({ channel }) => channel)
+    .filter(tellsWatching)
+    .filter((channel) => !lost.includes(channel))
   if (told.length === 0) return
   parts.tell(
     appId,

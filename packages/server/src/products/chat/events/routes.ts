@@ -1,4 +1,4 @@
-import { chat as operations, cidOf } from "@weir/protocol"
+import { cidOf, chat as operations } from "@weir/protocol"
 import { can } from "../../../authorize/decide.ts"
 import { chain } from "../../../base/chain.ts"
 import { type Delivery, frameOf } from "../../../events/event.ts"
@@ -60,8 +60,7 @@ export const eventRoutes = (parts: EventParts): Route[] => [
       }
       const isTyping = type === "typing.start" || type === "typing.stop"
       const isTold =
-        !isTyping ||
-        (showsTyping(user) && parts.watcherCount(appId, channel.cid) <= chatTypeLimits.fleetingWatchersMax)
+        !isTyping || (showsTyping(user) && parts.watcherCount(appId, channel.cid) <= chatTypeLimits.fleetingWatchersMax)
       if (isTold) {
         parts.tell(appId, [{ to: "topic", topic: topics.channel(appId, channel.cid), frame: frameOf(event) }])
       }

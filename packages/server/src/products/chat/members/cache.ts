@@ -2,7 +2,15 @@
 
 import { ANONYMOUS_USER_ID } from "@weir/protocol"
 import { type Awaitable, chain, isPromise } from "../../../base/chain.ts"
-import { newUser, selectUsers, type User, type UserResponse, type Users, userKey, userResponse } from "../../../core/users/index.ts"
+import {
+  newUser,
+  selectUsers,
+  type User,
+  type UserResponse,
+  type Users,
+  userKey,
+  userResponse,
+} from "../../../core/users/index.ts"
 import { type Cache, type Caches, cacheKey } from "../../../events/caches.ts"
 import type { Read, Tx } from "../../../store/database.ts"
 import type { Membership } from "../types/index.ts"
@@ -80,8 +88,8 @@ function splitKey(key: string): { appId: number; rest: string } {
 /** Users as they are shown inside messages, members and events. */
 export interface People {
   one(appId: number, userId: string): Awaitable<UserResponse>
-  /** `tx`: those whom the open transaction has just made are found there. */
-  many(appId: number, userIds: Iterable<string>, tx?: Tx): Awaitable<ReadonlyMap<string, UserResponse>>
+  /** `read`: where those are looked for whom the cache does not know yet, such as one whom the transaction made. */
+  many(appId: number, userIds: Iterable<string>, read?: Read): Awaitable<ReadonlyMap<string, UserResponse>>
   /** The user as stored; null when there is none. */
   stored(appId: number, userId: string): Awaitable<User | null>
 }
@@ -113,7 +121,7 @@ export function createPeople({ users, isOnline }: PeopleParts): People {
   return {
     stored,
     one: (appId, userId) => chain(stored(appId, userId), (user) => shown(appId, userId, user)),
-    many(appId, userIds, tx) {
+    many(appId, userIds, read) {
       const people = new Map<string, UserResponse>()
       const missing: string[] = []
       const waiting: Promise<void>[] = []
@@ -127,8 +135,8 @@ export function createPeople({ users, isOnline }: PeopleParts): People {
         else put(userId, user)
       }
       const findNew = (): Awaitable<ReadonlyMap<string, UserResponse>> => {
-        if (tx === undefined || missing.length === 0) return people
-        return selectUsers(tx, appId, missing).then((made) => {
+        if (read === undefined || missing.length === 0) return people
+        return selectUsers(read, appId, missing).then((made) => {
           for (const [userId, user] of made) people.set(userId, show(user))
           return people
         })

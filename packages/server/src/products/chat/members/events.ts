@@ -1,8 +1,9 @@
+import type { UserResponse } from "../../../core/users/index.ts"
 import { type Delivery, outboxEvent } from "../../../events/event.ts"
 import { topics } from "../../../events/topics.ts"
-import type { UserResponse } from "../../../core/users/index.ts"
 import type { OutboxEvent } from "../../../store/database.ts"
 import { type Channel, channelFrame, streamOf } from "../types/index.ts"
+import { limits } from "./limits.ts"
 import type { MemberResponse } from "./rules.ts"
 
 /** A channel as events show it. */
@@ -14,25 +15,28 @@ const toWatchers = (channel: Channel, frame: string): Delivery => ({
   frame,
 })
 
-/** Members came: watchers hear of each, and each of them hears that they belong now. */
+/**
+ * Members came: watchers hear of each, and each of them hears that they belong now. Several events, because each
+ * carries the channel twice per member. `isNew`: nobody can watch a channel that was not there.
+ */
 export function membersAdded(
   channel: Channel,
   picture: ChannelPicture,
   members: readonly MemberResponse[],
+  isNew: boolean,
   now: number,
-): OutboxEvent {
-  const deliveries = members.flatMap((member): Delivery[] => {
-    const more = { channel: picture, member, user: member.user }
-    return [
-      toWatchers(channel, channelFrame("member.added", channel, now, more)),
-      {
-        to: "users",
-        userIds: [member.user_id],
-        frame: channelFrame("notification.added_to_channel", channel, now, more),
-      },
-    ]
-  })
-  return outboxEvent(channel.appId, "member.added", streamOf(channel), deliveries)
+): OutboxEvent[] {
+  const events: OutboxEvent[] = []
+  for (let from = 0; from < members.length; from += limits.membersPerEventMax) {
+    const deliveries = members.slice(from, from + limits.membersPerEventMax).flatMap((member): Delivery[] => {
+      const more = { channel: picture, member, user: member.user }
+      const frame = channelFrame("notification.added_to_channel", channel, now, more)
+      const toMember: Delivery = { to: "users", userIds: [member.user_id], frame }
+      return isNew ? [toMember] : [toWatchers(channel, channelFrame("member.added", channel, now, more)), toMember]
+    })
+    events.push(outboxEvent(channel.appId, "member.added", streamOf(channel), deliveries))
+  }
+  return events
 }
 
 /**
@@ -43,25 +47,30 @@ export function membersRemoved(
   channel: Channel,
   picture: ChannelPicture,
   members: readonly MemberResponse[],
-  stillReading: (userId: string) => boolean,
+  stillReading: ReadonlySet<string>,
   now: number,
-): OutboxEvent {
-  const deliveries = members.flatMap((member): Delivery[] => {
-    const more = { channel: picture, member, user: member.user }
-    return [
-      toWatchers(channel, channelFrame("member.removed", channel, now, more)),
-      {
-        to: "users",
-        userIds: [member.user_id],
-        frame: channelFrame("notification.removed_from_channel", channel, now, more),
-      },
-    ]
-  })
-  const shutOut = members.map(({ user_id }) => user_id).filter((userId) => !stillReading(userId))
-  if (shutOut.length > 0) {
-    deliveries.push({ to: "unsubscribe", userIds: shutOut, topic: topics.channel(channel.appId, channel.cid) })
+): OutboxEvent[] {
+  const events: OutboxEvent[] = []
+  for (let from = 0; from < members.length; from += limits.membersPerEventMax) {
+    const some = members.slice(from, from + limits.membersPerEventMax)
+    const deliveries = some.flatMap((member): Delivery[] => {
+      const more = { channel: picture, member, user: member.user }
+      return [
+        toWatchers(channel, channelFrame("member.removed", channel, now, more)),
+        {
+          to: "users",
+          userIds: [member.user_id],
+          frame: channelFrame("notification.removed_from_channel", channel, now, more),
+        },
+      ]
+    })
+    const shutOut = some.map(({ user_id }) => user_id).filter((userId) => !stillReading.has(userId))
+    if (shutOut.length > 0) {
+      deliveries.push({ to: "unsubscribe", userIds: shutOut, topic: topics.channel(channel.appId, channel.cid) })
+    }
+    events.push(outboxEvent(channel.appId, "member.removed", streamOf(channel), deliveries))
   }
-  return outboxEvent(channel.appId, "member.removed", streamOf(channel), deliveries)
+  return events
 }
 
 export const memberUpdated = (

@@ -1,4 +1,4 @@
-import { chat as operations, cidOf, inputError } from "@weir/protocol"
+import { cidOf, inputError, chat as operations } from "@weir/protocol"
 import { can } from "../../../authorize/decide.ts"
 import { chain } from "../../../base/chain.ts"
 import { type Route, route } from "../../../request/route.ts"
@@ -22,10 +22,17 @@ export const memberRoutes = (parts: MemberRouteParts): Route[] => [
     load: ({ input, appId, principal }) => {
       const { type, id, members } = input.query.payload
       if (id === undefined && (members === undefined || members.length === 0)) {
-        throw inputError("payload.id is required, or payload.members for a distinct channel", { "payload.id": "is required" })
+        throw inputError("payload.id is required, or payload.members for a distinct channel", {
+          "payload.id": "is required",
+        })
       }
       const channelId =
-        id ?? distinctId(appId, type, memberInputs(members ?? []).map(({ userId }) => userId))
+        id ??
+        distinctId(
+          appId,
+          type,
+          memberInputs(members ?? []).map(({ userId }) => userId),
+        )
       const cid = cidOf(type, channelId)
       return chain(parts.openChannel(principal, appId, cid), (access) => {
         if (access === null) throw absentChannel(cid)

@@ -56,6 +56,10 @@ export const selectRoster = (read: Read, appId: number, cid: string, limit: numb
     .limit(limit)
     .execute()
 
+/** Ids of the first `limit` members. */
+export const selectRosterIds = async (read: Read, appId: number, cid: string, limit: number): Promise<string[]> =>
+  (await selectRoster(read, appId, cid, limit)).map((row) => row.user_id)
+
 /** Members in the order in which they came. */
 export const selectMembers = (
   read: Read,
@@ -202,12 +206,11 @@ export const updateMemberRoles = (
         .returningAll()
         .execute()
 
-/** Channels of a user after a cid, in the order of their cids. */
+/** The first channels of a user, in the order of their cids. */
 export const selectChannelsOf = (
   read: Read,
   appId: number,
   userId: string,
-  afterCid: string,
   limit: number,
 ): Promise<{ cid: string }[]> =>
   read
@@ -215,7 +218,6 @@ export const selectChannelsOf = (
     .select("cid")
     .where("app_id", "=", appId)
     .where("user_id", "=", userId)
-    .where("cid", ">", afterCid)
     .orderBy("cid")
     .limit(limit)
     .execute()

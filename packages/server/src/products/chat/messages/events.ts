@@ -52,8 +52,7 @@ export const messageUpdated = (
   message: MessageResponse,
   user: UserResponse,
   now: number,
-): OutboxEvent =>
-  toWatchers("message.updated", channel, now, { message_id: message.id, message, user })
+): OutboxEvent => toWatchers("message.updated", channel, now, { message_id: message.id, message, user })
 
 export const messageDeleted = (
   channel: Channel,

@@ -1,4 +1,4 @@
-import { ApiError, type AppCaller, chat as operations, cidOf, inputError, notFoundError } from "@weir/protocol"
+import { ApiError, type AppCaller, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
 import { can, type Decision } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import { type Route, route } from "../../../request/route.ts"
@@ -315,4 +315,3 @@ function mayDeleteForGood(principal: AppCaller, message: MessageRow, hard: boole
     error: new ApiError("notAllowed", "only server side requests can delete messages for good"),
   }
 }
-

@@ -1,6 +1,6 @@
 // What may be said in a message, and how a message is shown.
 
-import { ApiError, type chat, inputError, limits as wireLimits, chat as wire } from "@weir/protocol"
+import { ApiError, type chat, inputError, chat as wire, limits as wireLimits } from "@weir/protocol"
 import type { Static } from "typebox"
 import type { UserResponse } from "../../../core/users/index.ts"
 import { parseTimestamp } from "../../../store/filter.ts"
@@ -23,7 +23,8 @@ export function messageContent(
     throw new ApiError("messageTooLong", `message text is longer than ${config.max_message_length} characters`)
   }
   // Postgres has no place for it, and no reader has a use for it.
-  if (text.includes("\0")) throw inputError("message text holds the character U+0000", { "message.text": "holds U+0000" })
+  if (text.includes("\0"))
+    throw inputError("message text holds the character U+0000", { "message.text": "holds U+0000" })
   const custom = JSON.stringify(input.custom ?? {})
   requireBytes(custom, wireLimits.customBytesMax, "custom data of the message", "message.custom")
   const list = input.attachments ?? []
@@ -125,7 +126,8 @@ export const peopleIn = (message: MessageRow): string[] =>
 export function messageResponse(message: MessageRow, people: ReadonlyMap<string, UserResponse>, uncovered = false) {
   const isDeleted = message.deleted_at !== null
   const covered = isDeleted && !uncovered
-  const mentioned = covered || message.mentioned_user_ids === "[]" ? [] : (JSON.parse(message.mentioned_user_ids) as string[])
+  const mentioned =
+    covered || message.mentioned_user_ids === "[]" ? [] : (JSON.parse(message.mentioned_user_ids) as string[])
   return {
     id: message.id,
     cid: message.cid,
@@ -139,7 +141,8 @@ export function messageResponse(message: MessageRow, people: ReadonlyMap<string,
     ...(message.quoted_message_id === null || covered ? {} : { quoted_message_id: message.quoted_message_id }),
     reply_count: message.reply_count,
     deleted_reply_count: message.deleted_reply_count,
-    attachments: covered || message.attachments === "[]" ? [] : (JSON.parse(message.attachments) as AttachmentRequest[]),
+    attachments:
+      covered || message.attachments === "[]" ? [] : (JSON.parse(message.attachments) as AttachmentRequest[]),
     mentioned_users: mentioned.map((id) => people.get(id) as UserResponse),
     mentioned_channel: message.mentioned_channel === 1,
     mentioned_here: message.mentioned_here === 1,
@@ -186,14 +189,18 @@ const anchorNames = {
 /** Reads what a request says of a page. Throws inputError for a time that is none and for more than one anchor. */
 export function messagePage(request: Static<typeof chat.MessagePage> | undefined): MessagePage {
   const limit = request?.limit ?? chatLimits.messagesPageDefault
-  const named = Object.entries(anchorNames).filter(([name]) => request?.[name as keyof typeof anchorNames] !== undefined)
+  const named = Object.entries(anchorNames).filter(
+    ([name]) => request?.[name as keyof typeof anchorNames] !== undefined,
+  )
   const [first] = named
   if (request === undefined || first === undefined) return { limit, direction: "older", anchor: null }
-  if (named.length > 1) throw inputError(`messages can begin at one place only, not at ${named.map(([name]) => name).join(" and ")}`)
+  if (named.length > 1)
+    throw inputError(`messages can begin at one place only, not at ${named.map(([name]) => name).join(" and ")}`)
   const [name, { direction, inclusive }] = first
   const value = request[name as keyof typeof anchorNames] as string
   if (name.startsWith("id_")) return { limit, direction, anchor: { by: "id", id: value, inclusive } }
   const atMs = parseTimestamp(value)
-  if (atMs === null) throw inputError(`messages.${name} is not an RFC 3339 time`, { [`messages.${name}`]: "is no time" })
+  if (atMs === null)
+    throw inputError(`messages.${name} is not an RFC 3339 time`, { [`messages.${name}`]: "is no time" })
   return { limit, direction, anchor: { by: "time", atMs, inclusive } }
 }

@@ -204,7 +204,8 @@ export async function selectPage(
   if (limit === 0) return []
   if (anchor === null) return (await selectMessages(read, appId, cid, afterSeq, "older", null, limit)).reverse()
   const { inclusive } = anchor
-  const place = anchor.by === "id" ? await selectPlace(read, appId, cid, anchor.id) : { createdAt: anchor.atMs, seq: null }
+  const place =
+    anchor.by === "id" ? await selectPlace(read, appId, cid, anchor.id) : { createdAt: anchor.atMs, seq: null }
   if (place === null) return []
   // All messages of the anchor's own millisecond are on its inclusive side.
   const from = (side: "older" | "newer", isInclusive: boolean): Anchor => ({
@@ -298,9 +299,7 @@ export function selectUnswept(
     case "hard":
       return theirs.execute()
     case "pruning":
-      return theirs
-        .where((test) => test.or([test("deletion", "is", null), test("deletion", "<>", "pruned")]))
-        .execute()
+      return theirs.where((test) => test.or([test("deletion", "is", null), test("deletion", "<>", "pruned")])).execute()
     case "restore":
       return theirs.where("deletion", "=", "deactivation").execute()
     default:

@@ -1,4 +1,4 @@
-import { ApiError, chat as operations, cidOf, inputError, notFoundError } from "@weir/protocol"
+import { ApiError, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
 import type { Decision } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import type { UnreadCounts } from "../../../core/users/index.ts"

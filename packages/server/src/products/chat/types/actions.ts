@@ -84,7 +84,11 @@ const livestream: GrantTable = {
 }
 
 /** Open like a livestream, but users make their own rooms and strangers stay outside. */
-const gaming: GrantTable = { ...everywhere, user: [...open, ...creator, "create-channel"], guest: livestream.guest ?? [] }
+const gaming: GrantTable = {
+  ...everywhere,
+  user: [...open, ...creator, "create-channel"],
+  guest: livestream.guest ?? [],
+}
 
 /** Grant tables of the built-in channel types. */
 export const grantTables = { messaging: membersOnly, team: membersOnly, commerce, livestream, gaming } as const

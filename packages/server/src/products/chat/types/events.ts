@@ -18,7 +18,8 @@ export const channelFrame = (type: string, channel: Channel, now: number, more: 
 /** Events of one channel are told in the order of their commits. */
 export const streamOf = (channel: Channel): string => `channel:${channel.cid}`
 
-const reserved = /^(message|reaction|member|channel|notification|user|typing|thread|poll|draft|reminder|health|connection|call|feeds|moderation|review_queue_item|export|ai_indicator|custom)(\.|$)/
+const reserved =
+  /^(message|reaction|member|channel|notification|user|typing|thread|poll|draft|reminder|health|connection|call|feeds|moderation|review_queue_item|export|ai_indicator|custom)(\.|$)/
 
 /** Whether only the server may send events of this type. */
 export const isReservedEventType = (type: string): boolean => reserved.test(type)

@@ -1,7 +1,7 @@
 // Channel types, and what a permission check knows of a channel. The built-in types are data; every module of chat
 // builds on this one.
 
-import { type AppCaller, ApiError, notFoundError } from "@weir/protocol"
+import { ApiError, type AppCaller, notFoundError } from "@weir/protocol"
 import { can, type Decision, hide, isAllowed, type Resource } from "../../../authorize/decide.ts"
 import type { CompiledGrants } from "../../../authorize/grants.ts"
 import type { Awaitable } from "../../../base/chain.ts"
@@ -251,7 +251,10 @@ export function ownCapabilities(principal: AppCaller, access: ChannelAccess): st
   if (channel.disabled && principal.kind !== "server") return []
   const may = (action: (typeof actions)[keyof typeof actions]) => isAllowed(principal, action, resource)
   // The caller's own messages: the owner is whoever asks, which for a server is nobody.
-  const mine = { ...resource, ownerId: principal.kind === "user" || principal.kind === "guest" ? principal.userId : null }
+  const mine = {
+    ...resource,
+    ownerId: principal.kind === "user" || principal.kind === "guest" ? principal.userId : null,
+  }
   const mayOwn = (action: (typeof actions)[keyof typeof actions]) => isAllowed(principal, action, mine)
   const anybody = { ...resource, ownerId: null }
   const mayAny = (action: (typeof actions)[keyof typeof actions]) => isAllowed(principal, action, anybody)

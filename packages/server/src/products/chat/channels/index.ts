@@ -1,0 +1,85 @@
+// Chat as a whole: everything that the server wires, built from the few parts it needs.
+
+import { uuid } from "../../../base/ids.ts"
+import type { DeleteContent, Users } from "../../../core/users/index.ts"
+import type { Caches } from "../../../events/caches.ts"
+import type { Presence } from "../../../events/presence.ts"
+import type { Relay } from "../../../events/relay.ts"
+import type { Sockets } from "../../../events/sockets.ts"
+import { topics } from "../../../events/topics.ts"
+import type { Route } from "../../../request/route.ts"
+import type { Read, Tx } from "../../../store/database.ts"
+import { eventRoutes } from "../events/index.ts"
+import { createMembers, createPeople, type Members, memberMigrations, memberRoutes } from "../members/index.ts"
+import { createMessages, messageMigrations, messageRoutes } from "../messages/index.ts"
+import { markWritten, readRoutes, unreadOf } from "../reads/index.ts"
+import { channelTypeRoutes } from "../types/index.ts"
+import { createChannels, createOpenChannel } from "./cache.ts"
+import { createDeleteContent, sweepStep } from "./deletion.ts"
+import { migrations } from "./migrations.ts"
+import { channelRoutes } from "./routes.ts"
+
+export { createMembers, type Members, unreadOf }
+
+/** In this order: a module's tables come before those that speak of them. */
+export const chatMigrations = [
+  { module: "chat/channels", migrations },
+  { module: "chat/members", migrations: memberMigrations },
+  { module: "chat/messages", migrations: messageMigrations },
+]
+
+export interface ChatParts {
+  readonly caches: Caches
+  readonly read: Read
+  readonly users: Users
+  /** Made before the sockets, which ask it for the members of a channel (createMembers). */
+  readonly members: Members
+  readonly presence: Pick<Presence, "isOnline">
+  readonly sockets: Pick<Sockets, "subscribe" | "unsubscribe" | "subscriberCount" | "subscribers">
+  readonly relay: Pick<Relay, "tell">
+  /** An id for a message that comes without one; a UUID when absent. */
+  readonly newId?: () => string
+}
+
+export interface Chat {
+  readonly routes: Route[]
+  /** For the task that deletes users. */
+  readonly deleteContent: DeleteContent
+  /** Marks a batch of a deactivated user's messages deleted; answers whether none are left. */
+  readonly hideMessages: SweepUser
+  /** Brings a batch of them back; answers whether none are left. */
+  readonly restoreMessages: SweepUser
+}
+
+export type SweepUser = (tx: Tx, appId: number, userId: string, now: number) => Promise<boolean>
+
+export function createChat({ caches, read, users, members, presence, sockets, relay, newId = uuid }: ChatParts): Chat {
+  const people = createPeople({ users, isOnline: presence.isOnline })
+  const channels = createChannels(caches, read)
+  const messages = createMessages(caches, read)
+  const parts = {
+    channels,
+    members,
+    messages,
+    people,
+    sockets,
+    tell: relay.tell,
+    openChannel: createOpenChannel(channels, members),
+    watcherCount: (appId: number, cid: string) => sockets.subscriberCount(topics.channel(appId, cid)),
+    markWritten,
+    newId,
+  }
+  return {
+    routes: [
+      ...channelTypeRoutes(),
+      ...channelRoutes(parts),
+      ...memberRoutes(parts),
+      ...messageRoutes(parts),
+      ...readRoutes(parts),
+      ...eventRoutes(parts),
+    ],
+    deleteContent: createDeleteContent(parts),
+    hideMessages: (tx, appId, userId, now) => sweepStep(parts, tx, appId, userId, "deactivation", now),
+    restoreMessages: (tx, appId, userId, now) => sweepStep(parts, tx, appId, userId, "restore", now),
+  }
+}

@@ -1,0 +1,85 @@
+// Feeds and people, as every request about feeds needs them: both answer from memory.
+
+import { type AppCaller, userIdOf } from "@weir/protocol"
+import { type Awaitable, chain } from "../../../base/chain.ts"
+import type { Resource } from "../../../authorize/decide.ts"
+import { newUser, type UserResponse, type Users, userResponse, usersById } from "../../../core/users/index.ts"
+import { type Cache, type Caches, cacheKey } from "../../../events/caches.ts"
+import type { Presence } from "../../../events/presence.ts"
+import type { Read, Tx } from "../../../store/database.ts"
+import { limits } from "./limits.ts"
+import { absentFeed, feedResource, noRelation, type Relation } from "./rules.ts"
+import { type Feed, selectFeed } from "./store.ts"
+
+export type Feeds = Cache<Feed>
+
+export const createFeeds = (caches: Caches, read: Read): Feeds =>
+  caches.create<Feed>({
+    name: "feeds",
+    entriesMax: limits.feedsCachedMax,
+    async load(key) {
+      const bar = key.indexOf("|")
+      return (await selectFeed(read, Number(key.slice(0, bar)), key.slice(bar + 1))) ?? null
+    },
+  })
+
+export const feedKey = (appId: number, feed: string): string => cacheKey(appId, feed)
+
+/** How users stand to feeds; the follows module answers it. */
+export interface Relations {
+  of(appId: number, feed: string, userId: string): Awaitable<Relation>
+  /** Forgets how these users stand to the feed once the change is committed. */
+  dropAfter(tx: Tx, appId: number, feed: string, userIds: readonly string[]): void
+}
+
+/** A feed as one caller meets it. */
+export interface LoadedFeed {
+  readonly feed: Feed
+  readonly relation: Relation
+  readonly resource: Resource
+}
+
+export interface FeedLookUp {
+  /** Null when there is no such feed. Decides nothing. */
+  find(principal: AppCaller, name: string): Awaitable<LoadedFeed | null>
+  /** Throws notFoundError when there is no such feed. Decides nothing. */
+  require(principal: AppCaller, name: string): Awaitable<LoadedFeed>
+}
+
+export function createFeedLookUp(feeds: Feeds, relations: Relations): FeedLookUp {
+  const relationOf = (principal: AppCaller, feed: Feed): Awaitable<Relation> => {
+    const userId = userIdOf(principal)
+    // Whoever owns the feed needs no other right to it.
+    if (userId === null || principal.kind === "anonymous" || userId === feed.created_by_id) return noRelation
+    return relations.of(feed.app_id, feed.feed, userId)
+  }
+  const find = (principal: AppCaller, name: string): Awaitable<LoadedFeed | null> =>
+    chain(feeds.get(feedKey(principal.appId, name)), (feed) =>
+      feed === null
+        ? null
+        : chain(relationOf(principal, feed), (relation) => ({
+            feed,
+            relation,
+            resource: feedResource(feed, relation),
+          })),
+    )
+  return {
+    find,
+    require: (principal, name) =>
+      chain(find(principal, name), (found) => {
+        if (found === null) throw absentFeed(name)
+        return found
+      }),
+  }
+}
+
+/** Users as they are shown; whoever is gone for good is shown by id alone. */
+export type People = (appId: number, userIds: Iterable<string>) => Promise<(userId: string) => UserResponse>
+
+export const createPeople =
+  (users: Users, presence: Pick<Presence, "isOnline">): People =>
+  async (appId, userIds) => {
+    const found = await usersById(users, appId, userIds)
+    return (userId) =>
+      userResponse(found.get(userId) ?? newUser(appId, userId, 0), presence.isOnline(appId, userId))
+  }

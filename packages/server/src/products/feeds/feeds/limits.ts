@@ -1,0 +1,3 @@
+export const limits = {
+  feedsCachedMax: 50_000,
+} as const
