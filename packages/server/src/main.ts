@@ -10,6 +10,8 @@ import { lockDataDir } from "./store/lock.ts"
 export async function main(env: Record<string, string | undefined>): Promise<number> {
   try {
     const config = loadConfig(env)
+    // Whatever is written from now on, by SQLite too, is for its owner alone.
+    process.umask(0o077)
     prepareDataDir(config.dataDir)
     const lock = config.database.kind === "sqlite" ? lockDataDir(config.dataDir) : null
     const log = createLogger(config.log)

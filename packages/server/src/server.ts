@@ -40,6 +40,7 @@ import {
   userRoutes,
 } from "./core/users/index.ts"
 import { migrations as userMigrations } from "./core/users/migrations.ts"
+import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
 import { callKey, callRoutes, createCalls, migrations as callMigrations } from "./products/video/calls/index.ts"
 import type { MembersOf } from "./events/event.ts"
 import { createLocalBus } from "./events/bus/local.ts"
@@ -102,6 +103,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   // Look-ups of the gate.
   const keyStates = createKeyStates(caches, db.read, masterKey)
   const users = createUsers(caches, db.read)
+  const members = createMembers(caches, db.read)
   const calls = createCalls(caches, db.read)
   const authenticate = createAuthenticate({
     key: (apiKey) => keyStates.get(apiKey),
@@ -119,13 +121,15 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const sockets = createSockets({ clock, bus, presence, log, membersOf })
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver })
 
+  const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })
+
   const firstApp = await ensureFirstApp()
   const tasks = createTaskRunner({
     db,
     clock,
     log,
     nodeId: bus.nodeId,
-    handlers: new Map([[deletionTaskKind, createDeletionHandler(users, [])]]),
+    handlers: new Map([[deletionTaskKind, createDeletionHandler(users, [chat.deleteContent])]]),
   })
 
   const http = createHttp({
@@ -133,7 +137,9 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       ...appRoutes(),
       ...taskRoutes(),
       ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks: () => tasks.wake() }),
-      ...callRoutes({ calls, users, presence, sockets })],
+      ...chat.routes,
+      ...callRoutes({ calls, users, presence, sockets }),
+    ],
     adminRoutes: [
       ...appAdminRoutes({
         newAppId,
@@ -162,7 +168,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   })
   const door = createSocketDoor({
     authenticate,
-    connectUser: createConnectUser({ db, users, unreadOf: () => ({ total: 0, channels: 0 }) }),
+    connectUser: createConnectUser({ db, users, unreadOf: (appId, userId) => unreadOf(db.read, appId, userId) }),
     sockets,
     clock,
     log,
@@ -262,7 +268,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
 
   /** Who belongs to a channel or call, for notifications. */
   function membersOf(appId: number, of: MembersOf): Awaitable<readonly string[]> {
-    if (of.kind === "channel") return []
+    if (of.kind === "channel") return members.ids(appId, of.cid)
     return chain(calls.get(callKey(appId, of.cid)), (view) =>
       view === null ? [] : [...new Set([view.call.created_by_id, ...view.roles.keys()])],
     )
@@ -305,6 +311,7 @@ const allMigrations = [
   { module: "keys", migrations: keyMigrations },
   { module: "users", migrations: userMigrations },
   { module: "tasks", migrations: taskMigrations },
+  ...chatMigrations,
   { module: "calls", migrations: callMigrations },
 ]
 

@@ -38,8 +38,13 @@ export function createRelay({ db, bus, clock, log, deliver }: RelayParts): Relay
   }
   const tellStored = (events: readonly StoredEvent[]): void => {
     for (const event of events) {
-      tell(event.appId, event.deliveries as readonly Delivery[])
       unmarked.push(event.id)
+      // One event that cannot be told must not silence those behind it.
+      try {
+        tell(event.appId, event.deliveries as readonly Delivery[])
+      } catch (error) {
+        log.error("an event could not be told", { type: event.type, cause: error })
+      }
     }
   }
 

@@ -18,6 +18,7 @@ import {
   applyChange,
   deletedUser,
   newUser,
+  type OwnUserResponse,
   ownUserResponse,
   type ParsedChange,
   parseChange,
@@ -84,7 +85,10 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       authorize: ({ principal, changes }) => [
         ...changes.map((change) => mayUpdate(principal, change.id)),
         ...changes.map((change) =>
-          mayBePrivileged(principal, { ...change.columns, revoke: change.revokeTokensIssuedBefore }),
+          mayBePrivileged(principal, {
+            ...change.columns,
+            ...(change.revokeTokensIssuedBefore === undefined ? {} : { revoke: true }),
+          }),
         ),
       ],
       async handle({ appId, changes, tx, now }) {
@@ -157,10 +161,11 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       actorOf: () => null,
       authorize: () => allowed,
       async handle({ appId, input, tx, now }) {
-        const { user_ids, user: mode = "soft", messages, conversations, new_channel_owner_id } = input.body
+        const { user: mode = "soft", messages, conversations, new_channel_owner_id } = input.body
         if (mode === "hard" && (messages !== "hard" || conversations !== "hard")) {
           throw inputError("a hard delete of users needs messages and conversations to be hard as well", { user: "hard" })
         }
+        const user_ids = [...new Set(input.body.user_ids)]
         const found = await selectUsers(tx, appId, user_ids)
         const missing = user_ids.find((id) => !found.has(id))
         if (missing !== undefined) throw notFoundError("user", missing)
@@ -212,7 +217,8 @@ const mayUpdate = (principal: AppCaller, userId: string): Decision =>
 
 /** Only server calls set what decides about rights (contract/auth.md §1.9). */
 function mayBePrivileged(principal: AppCaller, said: { role?: unknown; teams?: unknown; revoke?: unknown }): Decision {
-  const names = (["role", "teams", "revoke"] as const).filter((name) => said[name] !== undefined)
+  // Named at all: to unset a role is to set one.
+  const names = (["role", "teams", "revoke"] as const).filter((name) => Object.hasOwn(said, name))
   if (principal.kind === "server" || names.length === 0) return allowed
   const field = names[0] === "revoke" ? "revoke_tokens_issued_before" : names[0]
   return {
@@ -250,11 +256,11 @@ async function requireUser(read: Read, appId: number, id: string): Promise<User>
   return user
 }
 
-/** Others do not see when somebody's tokens were revoked. */
-function visibleTo<U extends { id: string; revoke_tokens_issued_before?: string }>(principal: AppCaller, user: U): U {
-  if (principal.kind === "server" || user.revoke_tokens_issued_before === undefined) return user
-  const { revoke_tokens_issued_before: _, ...rest } = user
-  return rest as U
+/** Others do not see somebody's settings, when their tokens were revoked, or that they hide. */
+function visibleTo(principal: AppCaller, user: OwnUserResponse): OwnUserResponse {
+  if (principal.kind === "server" || user.id === userIdOf(principal)) return user
+  const { revoke_tokens_issued_before: _, privacy_settings: __, ...rest } = user
+  return { ...rest, invisible: false }
 }
 
 const needsConnection = (): ApiError =>

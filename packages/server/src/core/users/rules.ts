@@ -171,6 +171,8 @@ export function ownUserResponse(user: User, online: boolean, unread: UnreadCount
   }
 }
 
+export type OwnUserResponse = ReturnType<typeof ownUserResponse>
+
 const timestamp = (ms: number): string => new Date(ms).toISOString()
 
 export interface PartialChange {

@@ -48,6 +48,14 @@ export interface SqliteFiles {
  * An acknowledged commit is on the disk (`synchronous=FULL`). Throws when the file is not a database.
  */
 export function openSqlite(path: string): SqliteFiles {
+  try {
+    return openBoth(path)
+  } catch (error) {
+    throw new Error(`the database ${path} cannot be opened: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function openBoth(path: string): SqliteFiles {
   const isNew = !existsSync(path)
   const writer = openFile(path, { readwrite: true, create: true })
   if (isNew) chmodSync(path, 0o600)

@@ -10,7 +10,6 @@ import {
   addToCounts,
   type FeedLookUp,
   type FeedRow,
-  feedResponse,
   knows,
   lockFeeds,
   type People,
@@ -71,7 +70,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
     become: "accepted" | "rejected",
     now: number,
   ): Promise<{ row: FollowRow; feeds: ReadonlyMap<string, FeedRow> }> => {
-    const feeds = await lockFeeds(tx, appId, [names.source, names.target])
+    const feeds = new Map(await lockFeeds(tx, appId, [names.source, names.target]))
     const before = await selectFollow(tx, appId, names.source, names.target)
     if (before === undefined) throw absentFollow(names.source, names.target)
     if (before.status === become) return { row: before, feeds }
@@ -100,7 +99,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
       async handle({ appId, principal, input, tx, now }) {
         const names = input.body
         // With both locked, neither the visibility nor the number of follows changes under the decision.
-        const feeds = await lockFeeds(tx, appId, [names.source, names.target])
+        const feeds = new Map(await lockFeeds(tx, appId, [names.source, names.target]))
         const source = requireRow(feeds, names.source)
         const target = requireRow(feeds, names.target)
         const existing = await selectFollow(tx, appId, names.source, names.target)
@@ -111,7 +110,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
         const row = newFollow(uuid(), source, target, status, names, now)
         if (!(await insertFollow(tx, row))) throw alreadyThere(row)
         await changeFollow(parts, tx, { before: null, after: row, feeds, now })
-        return { follow: await shown(people, principal, row, await selectFeedRows(tx, appId, [...feeds.keys()])) }
+        return { follow: await shown(people, principal, row, feeds) }
       },
     }),
 
@@ -125,11 +124,11 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
       ],
       async handle({ appId, principal, input, tx, now }) {
         const { source, target } = input.path
-        const feeds = await lockFeeds(tx, appId, [source, target])
+        const feeds = new Map(await lockFeeds(tx, appId, [source, target]))
         const before = await selectFollow(tx, appId, source, target)
         if (before === undefined) throw absentFollow(source, target)
         await changeFollow(parts, tx, { before, after: null, feeds, now })
-        return { follow: await shown(people, principal, before, await selectFeedRows(tx, appId, [...feeds.keys()])) }
+        return { follow: await shown(people, principal, before, feeds) }
       },
     }),
 
@@ -142,7 +141,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
       ],
       async handle({ appId, principal, input, tx, now }) {
         const { row, feeds } = await decide(tx, appId, input.body, "accepted", now)
-        return { follow: await shown(people, principal, row, await selectFeedRows(tx, appId, [...feeds.keys()])) }
+        return { follow: await shown(people, principal, row, feeds) }
       },
     }),
 
@@ -155,7 +154,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
       ],
       async handle({ appId, principal, input, tx, now }) {
         const { row, feeds } = await decide(tx, appId, input.body, "rejected", now)
-        return { follow: await shown(people, principal, row, await selectFeedRows(tx, appId, [...feeds.keys()])) }
+        return { follow: await shown(people, principal, row, feeds) }
       },
     }),
 
@@ -233,8 +232,8 @@ interface FollowChange {
   readonly before: FollowRow | null
   /** Null: the follow ends. */
   readonly after: FollowRow | null
-  /** Both feeds, by name. */
-  readonly feeds: ReadonlyMap<string, FeedRow>
+  /** Both feeds, by name. Their counters are brought up to date. */
+  readonly feeds: Map<string, FeedRow>
   readonly now: number
 }
 
@@ -243,11 +242,11 @@ async function changeFollow({ relations, people }: FollowParts, tx: Tx, change: 
   const { before, after, now } = change
   const follow = (after ?? before) as FollowRow
   const { app_id: appId, source_user_id: userId } = follow
-  const source = requireRow(change.feeds, follow.source)
-  const target = requireRow(change.feeds, follow.target)
   if (after === null) await deleteFollow(tx, follow)
   else if (before !== null) await updateFollow(tx, after)
   const more = Number(after?.status === "accepted") - Number(before?.status === "accepted")
+  const source = counted(change.feeds, follow.source, "following_count", more)
+  const target = counted(change.feeds, follow.target, "follower_count", more)
   if (more !== 0) {
     const counts = new Map([
       [source.feed, { following_count: more }],
@@ -275,6 +274,18 @@ async function changeFollow({ relations, people }: FollowParts, tx: Tx, change: 
         : followUpdated(event, losesAccess)
   for (const told of events) tx.emit(told)
   relations.dropAfter(tx, appId, target.feed, [userId])
+}
+
+function counted(
+  feeds: Map<string, FeedRow>,
+  name: string,
+  counter: "following_count" | "follower_count",
+  more: number,
+): FeedRow {
+  const row = requireRow(feeds, name)
+  const changed = { ...row, [counter]: row[counter] + more }
+  feeds.set(name, changed)
+  return changed
 }
 
 function requireRow(feeds: ReadonlyMap<string, FeedRow>, name: string): FeedRow {
