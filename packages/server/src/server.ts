@@ -51,7 +51,7 @@ import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
 import { clientAddress } from "./request/address.ts"
-import { createHttp } from "./request/http.ts"
+import { createHttp, type Peer } from "./request/http.ts"
 import { type Listener, listen } from "./request/listen.ts"
 import { createPages } from "./request/pages.ts"
 import { createRateLimiter } from "./request/rate-limit.ts"
@@ -183,13 +183,19 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     errorPage,
   })
 
-  const fetch = (request: Request, peerAddress = "127.0.0.1"): Awaitable<Response> => {
+  /** The caller's end of a connection, behind the proxies that the settings trust. */
+  const peerOf = (request: Request, connectionAddress: () => string): Peer => ({
+    get address() {
+      const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
+      return clientAddress(connectionAddress(), forwardedFor, config.trustProxy)
+    },
+  })
+  const answer = (request: Request, connectionAddress: () => string): Awaitable<Response> => {
     if (!request.url.startsWith("/api/", pathStartOf(request.url))) {
       const page = pages(request.method, pathOf(request.url))
       if (page !== null) return page
     }
-    const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
-    return http.serve(request, { address: clientAddress(peerAddress, forwardedFor, config.trustProxy) })
+    return http.serve(request, peerOf(request, connectionAddress))
   }
 
   let listener: Listener | null = null
@@ -197,7 +203,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   return {
     firstApp,
     operations: http.operations,
-    fetch,
+    fetch: (request) => answer(request, () => "127.0.0.1"),
     listen() {
       const tls = config.tls === null ? null : readTlsPair(config.tls.certPath, config.tls.keyPath)
       const opened = listen<SocketData>({
@@ -208,12 +214,11 @@ export async function createServer({ config, masterKey, log, clock = systemClock
         bodyBytesMax: requestBytesMax,
         websocket: door.handler,
         fetch(request, bunServer) {
-          const address = bunServer.requestIP(request)?.address ?? ""
+          const connectionAddress = (): string => bunServer.requestIP(request)?.address ?? ""
           if (isSocketPath(pathOf(request.url)) && request.headers.get("upgrade") !== null) {
-            const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
-            return door.upgrade(request, bunServer, { address: clientAddress(address, forwardedFor, config.trustProxy) })
+            return door.upgrade(request, bunServer, peerOf(request, connectionAddress))
           }
-          return fetch(request, address)
+          return answer(request, connectionAddress)
         },
         error(error) {
           log.error("a request ended outside the pipeline", { cause: error })

@@ -45,6 +45,7 @@ export interface HttpParts {
 
 /** What is known of the caller's end of the connection. */
 export interface Peer {
+  /** Asked for only where somebody is counted or logged, because finding it out costs a little. */
   readonly address: string
 }
 

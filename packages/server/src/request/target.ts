@@ -36,7 +36,7 @@ export function parseQuery(text: string): Query {
     if (pair === "") continue
     const equals = pair.indexOf("=")
     const rawName = equals === -1 ? pair : pair.slice(0, equals)
-    const name = decoded(rawName).replace(/\[\d*\]$/, "")
+    const name = withoutIndex(decoded(rawName))
     const value = equals === -1 ? "" : decoded(pair.slice(equals + 1))
     const values = query.get(name)
     if (values === undefined) query.set(name, [value])
@@ -44,6 +44,8 @@ export function parseQuery(text: string): Query {
   }
   return query
 }
+
+const withoutIndex = (name: string): string => (name.endsWith("]") ? name.replace(/\[\d*\]$/, "") : name)
 
 export const firstOf = (query: Query, name: string): string | null => query.get(name)?.[0] ?? null
 

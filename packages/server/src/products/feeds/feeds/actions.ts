@@ -16,6 +16,7 @@ export const actions = {
   updateFeedFollowing: { id: "update-feed-following", name: "UpdateFeedFollowing" },
   follow: { id: "follow", name: "Follow" },
   addActivity: { id: "add-activity", name: "AddActivity" },
+  readActivity: { id: "read-activity", name: "ReadActivity" },
   updateActivity: { id: "update-activity", name: "UpdateActivity" },
   deleteActivity: { id: "delete-activity", name: "DeleteActivity" },
 } as const satisfies Record<string, Action>
@@ -29,7 +30,6 @@ export const capabilities: readonly Action[] = [
   actions.updateFeedFollowing,
   actions.follow,
   actions.addActivity,
-  actions.updateActivity,
   actions.deleteActivity,
 ]
 
@@ -46,7 +46,7 @@ const ownFeed = [
   "follow-owner",
   "add-activity-owner",
 ]
-const ownActivity = ["update-activity-owner", "delete-activity-owner"]
+const ownActivity = ["read-activity-owner", "update-activity-owner", "delete-activity-owner"]
 const everything = Object.values(actions).map(({ id }) => id)
 
 /** Roles that count the same at every level. A guest has no feed unless the app's server makes one. */

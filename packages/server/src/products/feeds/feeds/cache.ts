@@ -1,8 +1,8 @@
 // Feeds and people, as every request about feeds needs them: both answer from memory.
 
 import { type AppCaller, userIdOf } from "@weir/protocol"
-import { type Awaitable, chain } from "../../../base/chain.ts"
 import type { Resource } from "../../../authorize/decide.ts"
+import { type Awaitable, chain } from "../../../base/chain.ts"
 import { newUser, type UserResponse, type Users, userResponse, usersById } from "../../../core/users/index.ts"
 import { type Cache, type Caches, cacheKey } from "../../../events/caches.ts"
 import type { Presence } from "../../../events/presence.ts"
@@ -43,7 +43,7 @@ export interface FeedLookUp {
   /** Null when there is no such feed. Decides nothing. */
   find(principal: AppCaller, name: string): Awaitable<LoadedFeed | null>
   /** Throws notFoundError when there is no such feed. Decides nothing. */
-  require(principal: AppCaller, name: string): Awaitable<LoadedFeed>
+  get(principal: AppCaller, name: string): Awaitable<LoadedFeed>
 }
 
 export function createFeedLookUp(feeds: Feeds, relations: Relations): FeedLookUp {
@@ -65,7 +65,7 @@ export function createFeedLookUp(feeds: Feeds, relations: Relations): FeedLookUp
     )
   return {
     find,
-    require: (principal, name) =>
+    get: (principal, name) =>
       chain(find(principal, name), (found) => {
         if (found === null) throw absentFeed(name)
         return found
@@ -80,6 +80,5 @@ export const createPeople =
   (users: Users, presence: Pick<Presence, "isOnline">): People =>
   async (appId, userIds) => {
     const found = await usersById(users, appId, userIds)
-    return (userId) =>
-      userResponse(found.get(userId) ?? newUser(appId, userId, 0), presence.isOnline(appId, userId))
+    return (userId) => userResponse(found.get(userId) ?? newUser(appId, userId, 0), presence.isOnline(appId, userId))
   }

@@ -1,8 +1,15 @@
+import type { UserResponse } from "../../../core/users/index.ts"
 import { type Delivery, frameOf, outboxEvent } from "../../../events/event.ts"
 import { topics } from "../../../events/topics.ts"
-import type { UserResponse } from "../../../core/users/index.ts"
 import type { OutboxEvent } from "../../../store/database.ts"
-import { type Audience, audienceOf, type FeedCore, type FeedMemberResponse, type FeedResponse, timestamp } from "./rules.ts"
+import {
+  type Audience,
+  audienceOf,
+  type FeedCore,
+  type FeedMemberResponse,
+  type FeedResponse,
+  timestamp,
+} from "./rules.ts"
 
 /** What the watchers of a feed who belong to an audience listen to. */
 export const audienceTopic = (appId: number, feed: string, audience: Audience): string =>

@@ -8,10 +8,11 @@ export {
   type People,
   type Relations,
 } from "./cache.ts"
-export { feedEvent, type FeedEventInput, lostAudiences } from "./events.ts"
+export { type FeedEventInput, feedEvent, lostAudiences } from "./events.ts"
 export { migrations } from "./migrations.ts"
 export { feedRoutes, type ReadActivities, type ReadFollows, type SettleFollows, settleFollowsTask } from "./routes.ts"
 export {
+  type Audience,
   absentFeed,
   audienceOf,
   type FeedResponse,
@@ -21,9 +22,9 @@ export {
   knows,
   mayRead,
   noRelation,
+  type Relation,
   readsPrivate,
   refuseUnsupported,
-  type Relation,
   requireGroup,
   storable,
   timestamp,

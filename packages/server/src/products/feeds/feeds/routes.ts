@@ -1,9 +1,9 @@
 import {
   ANONYMOUS_USER_ID,
   type AppCaller,
-  feeds as operations,
   inputError,
   type OutputOf,
+  feeds as operations,
   userIdOf,
 } from "@weir/protocol"
 import { can, hide } from "../../../authorize/decide.ts"
@@ -12,8 +12,8 @@ import { insertTask, newTask } from "../../../core/tasks/index.ts"
 import { requireUsers } from "../../../core/users/index.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { type Route, route } from "../../../request/route.ts"
-import type { PageInput } from "../../../store/paginate.ts"
 import type { Read, Tx } from "../../../store/database.ts"
+import type { PageInput } from "../../../store/paginate.ts"
 import { actions } from "./actions.ts"
 import { type FeedLookUp, type Feeds, feedKey, type LoadedFeed, type People, type Relations } from "./cache.ts"
 import {
@@ -119,8 +119,7 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
   const actorOf = async (appId: number, userId: string | null) =>
     userId === null ? null : (await people(appId, [userId]))(userId)
 
-  const dropFeed = (tx: Tx, appId: number, name: string): void =>
-    tx.afterCommit(() => feeds.drop(feedKey(appId, name)))
+  const dropFeed = (tx: Tx, appId: number, name: string): void => tx.afterCommit(() => feeds.drop(feedKey(appId, name)))
 
   /** Binds the caller's socket to the feed's events, unless the right to hear them went away meanwhile. */
   const watch = async (principal: AppCaller, connectionId: string | null, name: string): Promise<void> => {
@@ -128,7 +127,7 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
     const { appId } = principal
     const userId = userIdOf(principal) ?? ANONYMOUS_USER_ID
     const topicsNow = async (): Promise<string[]> => {
-      const { feed, relation } = await lookUp.require(principal, name)
+      const { feed, relation } = await lookUp.get(principal, name)
       return audiencesFor(principal, feed, relation).map((audience) => audienceTopic(appId, name, audience))
     }
     const before = await topicsNow()
@@ -165,12 +164,15 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
         const owner = actor as string
         const { data = {}, limit = operations.feedLimits.activitiesPageDefault } = input.body
         const made = existing === null ? newFeed(appId, input.path, data, owner, now) : null
-        const created = made !== null && (await create(tx, made, memberRows(made, data.members ?? [], principal.kind === "server", now)))
+        const created =
+          made !== null &&
+          (await create(tx, made, memberRows(made, data.members ?? [], principal.kind === "server", now)))
         // What is there already is read outside the transaction, whose connection others wait for.
         const source = existing === null ? tx : read
         const row = (await selectFeedRows(source, appId, [name])).get(name)
         if (row === undefined) throw absentFeed(name)
-        const resource = existing?.resource ?? feedResource(row, created ? noRelation : await relations.of(appId, name, owner))
+        const resource =
+          existing?.resource ?? feedResource(row, created ? noRelation : await relations.of(appId, name, owner))
         // Somebody else may have made the feed between the decision and the change.
         const decision = mayRead(principal, resource)
         if (!decision.allowed) throw decision.error
@@ -209,7 +211,7 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
     route(operations.changeFeedVisibility, {
       writes: true,
       load: async ({ principal, input }) =>
-        lookUp.require(principal, feedNameOf(input.path.feed_group_id, input.path.feed_id)),
+        lookUp.get(principal, feedNameOf(input.path.feed_group_id, input.path.feed_id)),
       authorize: ({ principal, resource }) => [
         mayRead(principal, resource),
         can(principal, actions.updateFeed, resource),
@@ -242,7 +244,7 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
     route(operations.updateFeedMembers, {
       writes: true,
       load: async ({ principal, input }) =>
-        lookUp.require(principal, feedNameOf(input.path.feed_group_id, input.path.feed_id)),
+        lookUp.get(principal, feedNameOf(input.path.feed_group_id, input.path.feed_id)),
       authorize: ({ principal, resource }) => [
         mayRead(principal, resource),
         can(principal, actions.updateFeedMembers, resource),

@@ -1,6 +1,13 @@
 // What a feed is, what its group says of it, who may know of it, and how it is shown.
 
-import { type AppCaller, type ApiError, feeds as protocol, inputError, limits as wire, notFoundError, userIdOf } from "@weir/protocol"
+import {
+  type ApiError,
+  type AppCaller,
+  inputError,
+  notFoundError,
+  feeds as protocol,
+  limits as wire,
+} from "@weir/protocol"
 import { can, type Decision, hide, isAllowed, type Resource } from "../../../authorize/decide.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import { actions, capabilities, grantsOf, type Visibility, visibilities } from "./actions.ts"
@@ -68,7 +75,10 @@ export function feedResource(feed: FeedCore, relation: Relation): Resource {
  * would own what everybody takes for Alice's. Servers make any feed, for the user they act for.
  */
 export const newFeedResource = (groupId: string, id: string): Resource =>
-  feedResource({ feed: feedNameOf(groupId, id), group_id: groupId, created_by_id: id, visibility: "private" }, noRelation)
+  feedResource(
+    { feed: feedNameOf(groupId, id), group_id: groupId, created_by_id: id, visibility: "private" },
+    noRelation,
+  )
 
 /** May the caller know that the feed is there: read it, or ask to follow it. If not, it is as if there were none. */
 export function knows(principal: AppCaller, resource: Resource): Decision {
@@ -158,7 +168,12 @@ interface MemberInput {
 }
 
 /** Rows for new or changed members. Throws inputError for what this version does not know. */
-export function memberRows(feed: Feed, inputs: readonly MemberInput[], mayNameRole: boolean, now: number): FeedMemberRow[] {
+export function memberRows(
+  feed: Feed,
+  inputs: readonly MemberInput[],
+  mayNameRole: boolean,
+  now: number,
+): FeedMemberRow[] {
   const byUser = new Map<string, FeedMemberRow>()
   for (const input of inputs) {
     refuseUnsupported({ invite: input.invite || undefined, membership_level: input.membership_level })

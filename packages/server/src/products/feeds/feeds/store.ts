@@ -1,5 +1,13 @@
 import type { Read, Tx } from "../../../store/database.ts"
-import { applyPage, finishPage, type PageInput, type PageOf, parsePage, parseSort, type SortTable } from "../../../store/paginate.ts"
+import {
+  applyPage,
+  finishPage,
+  type PageInput,
+  type PageOf,
+  parsePage,
+  parseSort,
+  type SortTable,
+} from "../../../store/paginate.ts"
 import type { Visibility } from "./actions.ts"
 
 /** What a feed is; it changes seldom and is held in memory. */

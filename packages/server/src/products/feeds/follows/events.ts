@@ -1,6 +1,6 @@
 import type { UserResponse } from "../../../core/users/index.ts"
 import type { OutboxEvent } from "../../../store/database.ts"
-import { feedEvent, type FeedRow, lostAudiences } from "../feeds/index.ts"
+import { type FeedRow, feedEvent, lostAudiences } from "../feeds/index.ts"
 import { followResponse, shownAt } from "./rules.ts"
 import type { FollowRow } from "./store.ts"
 
@@ -33,7 +33,12 @@ function followEvents(
     }
     const input = { appId: follow.app_id, feed: home, now, user: null }
     const lost = losesAccess && home === target ? lostAudiences(input, follow.source_user_id, ["followers"]) : []
-    return feedEvent(input, type, more, follow.status === "accepted" ? { extra: lost } : { audience: "private", extra: lost })
+    return feedEvent(
+      input,
+      type,
+      more,
+      follow.status === "accepted" ? { extra: lost } : { audience: "private", extra: lost },
+    )
   })
 }
 

@@ -1,4 +1,4 @@
-import { ApiError, type AppCaller, feeds as operations, inputError, userIdOf } from "@weir/protocol"
+import { ApiError, type AppCaller, inputError, feeds as operations, userIdOf } from "@weir/protocol"
 import { can } from "../../../authorize/decide.ts"
 import { uuid } from "../../../base/ids.ts"
 import type { TaskHandler } from "../../../core/tasks/index.ts"
@@ -15,18 +15,18 @@ import {
   type People,
   type ReadFollows,
   type Relations,
+  type SettleFollows,
   selectFeedMember,
   selectFeedRows,
-  type SettleFollows,
 } from "../feeds/index.ts"
 import { follows as followsResource, queryFollows } from "./actions.ts"
-import { followCreated, followDeleted, type FollowEventInput, followUpdated } from "./events.ts"
+import { type FollowEventInput, followCreated, followDeleted, followUpdated } from "./events.ts"
 import { limits } from "./limits.ts"
 import {
   absentFollow,
   accepted,
-  firstStatus,
   type FollowResponse,
+  firstStatus,
   followResponse,
   newFollow,
   rejected,
@@ -37,8 +37,8 @@ import {
 import {
   countFollowing,
   deleteFollow,
-  findFollows,
   type FollowRow,
+  findFollows,
   insertFollow,
   isFollower,
   pageFollows,
@@ -88,7 +88,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
         if (status !== undefined && principal.kind !== "server") {
           throw new ApiError("notAllowed", "only server calls say the status of a follow")
         }
-        return { source: await lookUp.require(principal, source), target: await lookUp.require(principal, target) }
+        return { source: await lookUp.get(principal, source), target: await lookUp.get(principal, target) }
       },
       authorize: ({ principal, source, target }) => [
         knows(principal, source.resource),
@@ -116,7 +116,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
 
     route(operations.unfollow, {
       writes: true,
-      load: async ({ principal, input }) => ({ source: await lookUp.require(principal, input.path.source) }),
+      load: async ({ principal, input }) => ({ source: await lookUp.get(principal, input.path.source) }),
       // The target does not matter: whoever lost sight of a feed may still stop following it.
       authorize: ({ principal, source }) => [
         knows(principal, source.resource),
@@ -134,7 +134,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
 
     route(operations.acceptFollow, {
       writes: true,
-      load: async ({ principal, input }) => ({ target: await lookUp.require(principal, input.body.target) }),
+      load: async ({ principal, input }) => ({ target: await lookUp.get(principal, input.body.target) }),
       authorize: ({ principal, target }) => [
         knows(principal, target.resource),
         can(principal, actions.updateFeedFollowers, target.resource),
@@ -147,7 +147,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
 
     route(operations.rejectFollow, {
       writes: true,
-      load: async ({ principal, input }) => ({ target: await lookUp.require(principal, input.body.target) }),
+      load: async ({ principal, input }) => ({ target: await lookUp.get(principal, input.body.target) }),
       authorize: ({ principal, target }) => [
         knows(principal, target.resource),
         can(principal, actions.updateFeedFollowers, target.resource),
@@ -209,10 +209,9 @@ export const createSettleFollows =
     // Whoever changed it again has left a task of their own.
     if (target === undefined || target.visibility !== visibility) return { result: { settled: 0 } }
     const isClosed = visibility === "members" || visibility === "private"
-    const unfit = isClosed
-      ? await selectUnfit(tx, appId, feed, visibility === "members", limits.settleBatchMax)
-      : []
-    const asking = unfit.length > 0 || pending === "keep" ? [] : await selectPending(tx, appId, feed, limits.settleBatchMax)
+    const unfit = isClosed ? await selectUnfit(tx, appId, feed, visibility === "members", limits.settleBatchMax) : []
+    const asking =
+      unfit.length > 0 || pending === "keep" ? [] : await selectPending(tx, appId, feed, limits.settleBatchMax)
     const sources = await selectFeedRows(
       tx,
       appId,
@@ -295,7 +294,8 @@ function requireRow(feeds: ReadonlyMap<string, FeedRow>, name: string): FeedRow 
 }
 
 function alreadyThere({ source, target, status }: FollowRow): ApiError {
-  const text = status === "accepted" ? `${source} follows ${target} already` : `${source} has asked to follow ${target} already`
+  const text =
+    status === "accepted" ? `${source} follows ${target} already` : `${source} has asked to follow ${target} already`
   return inputError(text, { target: `is ${status}` })
 }
 

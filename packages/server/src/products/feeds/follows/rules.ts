@@ -1,6 +1,13 @@
 // What a follow is and how it comes about.
 
-import { type AppCaller, type ApiError, feeds as protocol, inputError, limits as wire, notFoundError } from "@weir/protocol"
+import {
+  type ApiError,
+  type AppCaller,
+  inputError,
+  notFoundError,
+  feeds as protocol,
+  limits as wire,
+} from "@weir/protocol"
 import { isAllowed } from "../../../authorize/decide.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import type { FilterNode } from "../../../store/filter.ts"
@@ -8,9 +15,9 @@ import {
   actions,
   audienceOf,
   type FeedResponse,
+  type FeedRow,
   feedResource,
   feedResponse,
-  type FeedRow,
   jsonWithin,
   noRelation,
   timestamp,
@@ -88,7 +95,8 @@ export function requireFeedInFilter(filter: FilterNode): void {
   const names = conditions.some(
     (node) => node.kind === "field" && (node.field === "source_feed" || node.field === "target_feed"),
   )
-  if (!names) throw inputError("filter needs source_feed or target_feed", { filter: "needs source_feed or target_feed" })
+  if (!names)
+    throw inputError("filter needs source_feed or target_feed", { filter: "needs source_feed or target_feed" })
 }
 
 /** How one of the two feeds is shown to whoever looks at a follow. */

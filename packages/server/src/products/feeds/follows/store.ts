@@ -1,8 +1,16 @@
-import type { Read, Tx } from "../../../store/database.ts"
 import { count } from "../../../store/columns.ts"
+import type { Read, Tx } from "../../../store/database.ts"
 import { type FilterNode, type FilterTable, parseFilter } from "../../../store/filter.ts"
 import { filterCondition } from "../../../store/filter-condition.ts"
-import { applyPage, finishPage, type PageInput, type PageOf, parsePage, parseSort, type SortTable } from "../../../store/paginate.ts"
+import {
+  applyPage,
+  finishPage,
+  type PageInput,
+  type PageOf,
+  parsePage,
+  parseSort,
+  type SortTable,
+} from "../../../store/paginate.ts"
 
 export type FollowStatus = "accepted" | "pending" | "rejected"
 
@@ -31,7 +39,12 @@ declare module "../../../store/database.ts" {
   }
 }
 
-export const selectFollow = (read: Read, appId: number, source: string, target: string): Promise<FollowRow | undefined> =>
+export const selectFollow = (
+  read: Read,
+  appId: number,
+  source: string,
+  target: string,
+): Promise<FollowRow | undefined> =>
   read
     .selectFrom("feed_follows")
     .selectAll()
