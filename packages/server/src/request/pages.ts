@@ -4,7 +4,7 @@ import { errorCatalogue } from "@weir/protocol"
 import type { Awaitable } from "../base/chain.ts"
 
 export interface PagesParts {
-  /** Throws, or rejects, with the reason why this node should get no traffic now. */
+  /** Throws, or rejects, when this node should get no traffic now. The reason is for the log: it may name addresses. */
   readonly readiness: () => Promise<void>
   /** Markdown of an error's page, by code; null when there is none. */
   readonly errorPage: (code: number) => Promise<string | null>
@@ -23,7 +23,7 @@ export function createPages({ readiness, errorPage }: PagesParts): (method: stri
       case "/readyz":
         return readiness().then(
           () => text("ready\n"),
-          (reason) => text(`not ready: ${reason instanceof Error ? reason.message : "unknown"}\n`, 503),
+          () => text("not ready\n", 503),
         )
       case "/":
         return text("Weir is running. The API is under /api/v2, sockets connect at /api/v2/connect.\n")

@@ -1,4 +1,4 @@
-import { keys as operations, notFoundError } from "@weir/protocol"
+import { inputError, keys as operations, notFoundError } from "@weir/protocol"
 import type { MasterKey } from "../../base/crypto.ts"
 import { type AdminRoute, adminRoute } from "../../request/route.ts"
 import { type AppRow, selectApp } from "../apps/index.ts"
@@ -26,6 +26,8 @@ export const keyRoutes = (parts: { masterKey: MasterKey; keyMade: (apiKey: strin
   }),
   adminRoute(operations.createKey, async ({ input, tx, now }) => {
     const app = await requireApp(tx, input.path.app)
+    const keys = await selectKeysOfApp(tx, app.id, limits.keysPerAppMax)
+    if (keys.length >= limits.keysPerAppMax) throw inputError(`an app has at most ${limits.keysPerAppMax} keys`)
     const made = newKey(parts.masterKey, app.id, input.body.label ?? "", now)
     await insertKey(tx, made.key)
     await insertSecret(tx, made.secretRow)

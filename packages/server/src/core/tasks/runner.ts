@@ -69,8 +69,9 @@ export function createTaskRunner({ db, clock, log, nodeId, handlers }: TaskRunne
   const take = async (task: TaskRow): Promise<void> => {
     const handler = handlers.get(task.kind)
     if (handler === undefined) return fail(task, new Error(`nothing here does tasks of kind ${task.kind}`), limits.attemptsMax)
-    let payload: unknown = JSON.parse(task.payload)
+    let { attempts } = task
     try {
+      let payload: unknown = JSON.parse(task.payload)
       for (let steps = 0; steps < limits.stepsPerTurnMax && !stopped; steps++) {
         const now = clock.now()
         const step = await db.transact(async (tx) => {
@@ -85,10 +86,11 @@ export function createTaskRunner({ db, clock, log, nodeId, handlers }: TaskRunne
         })
         if ("result" in step) return
         payload = step.next
+        attempts = 0
       }
       await db.transact((tx) => updateTask(tx, task.id, nodeId, { status: "pending", due_at: clock.now() }, clock.now()))
     } catch (error) {
-      if (!(error instanceof LostLease)) await fail(task, error, task.attempts + 1)
+      if (!(error instanceof LostLease)) await fail(task, error, attempts + 1)
     }
   }
 

@@ -43,8 +43,9 @@ export function createConnectUser({ db, users, unreadOf }: ConnectParts): Connec
   return async (caller, details, now) => {
     if (caller.kind === "anonymous") return ownUserResponse(newUser(caller.appId, ANONYMOUS_USER_ID, 0, "anonymous"), true)
     const { appId, userId } = caller
-    const input = readDetails(userId, details)
     const existing = await users.get(userKey(appId, userId))
+    // A token that is limited to calls reaches nothing else, not even the profile of its own user.
+    const input = readDetails(userId, caller.calls === null || existing === null ? details : {})
     const user = connected(existing, input, appId, now)
     if (user !== existing) {
       await db.transact(async (tx) => {
@@ -54,7 +55,7 @@ export function createConnectUser({ db, users, unreadOf }: ConnectParts): Connec
         dropUsers(users, tx, appId, [userId])
       })
     }
-    return ownUserResponse(user, true, await unreadOf(appId, userId))
+    return ownUserResponse(user, true, caller.calls === null ? await unreadOf(appId, userId) : undefined)
   }
 }
 
@@ -65,7 +66,9 @@ function connected(existing: User | null, input: UserInput, appId: number, now: 
 
 // Older clients send custom data flat, beside the built-in members (contract/chat.md §0.3b), so the rest is custom.
 function readDetails(userId: string, details: Record<string, unknown>): UserInput {
-  const custom: Record<string, unknown> = { ...(details.custom as object | undefined) }
+  const { custom: given = null } = details
+  if (typeof given !== "object" || Array.isArray(given)) throw inputError("user_details.custom must be an object")
+  const custom: Record<string, unknown> = { ...given }
   const input: Record<string, unknown> = { id: userId }
   for (const [name, value] of Object.entries(details)) {
     if (value === null || value === undefined || serverOwned.has(name)) continue

@@ -1,9 +1,8 @@
-// What is left to do after users were marked deleted: their content, product by product, then (hard) their row.
+// What is left to do after users were marked deleted: their content, product by product. The row itself stays for
+// good, emptied (rules.ts, deletedUser): it is what keeps the old tokens of a deleted id from opening it again.
 
 import { type StepResult, type TaskHandler } from "../tasks/index.ts"
 import type { Tx } from "../../store/database.ts"
-import { dropUsers, type Users } from "./cache.ts"
-import { deleteUserRow } from "./store.ts"
 
 export type DeletionMode = "soft" | "pruning" | "hard"
 
@@ -32,7 +31,7 @@ interface Payload {
 }
 
 /** The task behind DeleteUsers: one bounded step of one product for one user at a time. */
-export function createDeletionHandler(users: Users, products: readonly DeleteContent[]): TaskHandler {
+export function createDeletionHandler(products: readonly DeleteContent[]): TaskHandler {
   return async (tx, { appId, payload, now }): Promise<StepResult> => {
     const state = payload as Payload
     const { userIndex = 0, productIndex = 0, done = 0 } = state
@@ -48,10 +47,6 @@ export function createDeletionHandler(users: Users, products: readonly DeleteCon
         now,
       })
       return { next: { ...state, productIndex: finished ? productIndex + 1 : productIndex } }
-    }
-    if (state.mode === "hard") {
-      await deleteUserRow(tx, appId, userId)
-      dropUsers(users, tx, appId, [userId])
     }
     return { next: { ...state, userIndex: userIndex + 1, productIndex: 0, done: done + 1 } }
   }

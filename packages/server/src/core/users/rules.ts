@@ -261,10 +261,10 @@ function withMember(object: Record<string, unknown>, path: readonly string[], va
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The user with the marks of deletion: soft keeps everything, pruning empties the profile. */
+/** The user with the marks of deletion: soft keeps everything, pruning empties the profile, hard leaves the id alone. */
 export const deletedUser = (user: User, mode: "soft" | "pruning" | "hard", now: number): User => ({
-  ...user,
-  ...(mode === "soft" ? {} : { name: null, image: null, custom: {}, privacySettings: null }),
+  ...(mode === "hard" ? { ...newUser(user.appId, user.id, now), createdAt: user.createdAt } : user),
+  ...(mode === "pruning" ? { name: null, image: null, custom: {}, privacySettings: null } : {}),
   deletedAt: now,
   updatedAt: now,
 })

@@ -112,9 +112,6 @@ export async function insertMissingUsers(tx: Tx, users: readonly User[]): Promis
     .execute()
 }
 
-export const deleteUserRow = (tx: Tx, appId: number, id: string): Promise<unknown> =>
-  tx.deleteFrom("users").where("app_id", "=", appId).where("id", "=", id).execute()
-
 export function userOf(row: UserRow): User {
   return {
     appId: row.app_id,
