@@ -85,7 +85,7 @@ const planted: readonly [rule: Rule, what: string, file: string, text: string, l
   ["layer", "events imports request", "events/sockets.ts", `import { r } from "../request/route.ts"`, 1],
   ["layer", "authenticate imports store", "authenticate/look.ts", `import { r } from "../store/database.ts"`, 1],
   ["layer", "request imports core", "request/http.ts", `import { r } from "../core/apps/index.ts"`, 1],
-  ["layer", "core imports authenticate", "core/apps/rules.ts", `import { v } from "../../authenticate/token.ts"`, 1],
+  ["layer", "authenticate imports core", "authenticate/look.ts", `import { v } from "../core/keys/index.ts"`, 1],
   ["layer", "core imports products", "core/apps/rules.ts", `export * from "../../products/chat/channels/index.ts"`, 1],
   ["layer", "a layer imports config", "request/http.ts", `import { env } from "../config/env.ts"`, 1],
   [

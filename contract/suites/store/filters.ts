@@ -200,6 +200,8 @@ export function filterSuite(backend: Backend): void {
       [{ "deep.er": "red" }, "f"],
       [{ "custom.deep.er": 5 }, "h"],
       [{ color: { $autocomplete: "BL" } }, "b"],
+      [{ color: { $gt: "Z" } }, "abg"],
+      [{ color: { $lt: "Z" } }, ""],
       [{ active: true, score: { $lt: 0 } }, "c"],
       [{ $or: [{ id: "a" }, { score: 0 }] }, "ag"],
       [{ $and: [{ active: true }, { $or: [{ tag: "blue" }, { labels: "x" }] }] }, "ach"],

@@ -31,7 +31,7 @@ const rows: readonly ItemRow[] = Array.from({ length: 23 }, (_, index) =>
     name: [null, "é", "Z", "a", ""][index % 5] as string | null,
     score: [null, 1, 2.5, 2 ** 45][index % 4] as number | null,
     active: index % 2,
-    custom: JSON.stringify(index % 3 === 0 ? {} : { rank: index % 4, word: ["ä", "b", "A"][index % 3] }),
+    custom: JSON.stringify(index % 3 === 0 ? {} : { rank: index % 4, word: ["ä", "b", "A", "a"][index % 4] }),
   }),
 )
 

@@ -11,9 +11,9 @@ import { keyCheckValue, type MasterKey } from "./base/crypto.ts"
 import { randomInt } from "./base/ids.ts"
 import type { Logger } from "./base/log.ts"
 import type { Config } from "./config/config.ts"
-import { appAdminRoutes, appRoutes } from "./core/apps/routes.ts"
 import { type Environment, insertApp, newApp, selectApps } from "./core/apps/index.ts"
 import { migrations as appMigrations } from "./core/apps/migrations.ts"
+import { appAdminRoutes, appRoutes } from "./core/apps/routes.ts"
 import {
   createKeyStates,
   insertKey,
@@ -40,16 +40,16 @@ import {
   userRoutes,
 } from "./core/users/index.ts"
 import { migrations as userMigrations } from "./core/users/migrations.ts"
-import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
-import { callKey, callRoutes, createCalls, migrations as callMigrations } from "./products/video/calls/index.ts"
-import type { MembersOf } from "./events/event.ts"
 import { createLocalBus } from "./events/bus/local.ts"
 import { createRedisBus } from "./events/bus/redis.ts"
 import { createCaches } from "./events/caches.ts"
+import type { MembersOf } from "./events/event.ts"
 import { createPresence } from "./events/presence.ts"
 import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
+import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
+import { callKey, migrations as callMigrations, callRoutes, createCalls } from "./products/video/calls/index.ts"
 import { clientAddress } from "./request/address.ts"
 import { createHttp, type Peer } from "./request/http.ts"
 import { type Listener, listen } from "./request/listen.ts"
@@ -129,7 +129,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     clock,
     log,
     nodeId: bus.nodeId,
-    handlers: new Map([[deletionTaskKind, createDeletionHandler(users, [chat.deleteContent])]]),
+    handlers: new Map([[deletionTaskKind, createDeletionHandler([chat.deleteContent])]]),
   })
 
   const http = createHttp({
@@ -178,7 +178,10 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     async readiness() {
       if (draining) throw new Error("draining")
       if (!bus.connected) throw new Error("the bus is away")
-      await db.ping()
+      await db.ping().catch((cause) => {
+        log.warn("the database does not answer", { cause })
+        throw new Error("the database is away")
+      })
     },
     errorPage,
   })

@@ -165,7 +165,10 @@ export async function connect(url: string, userId: string, options: ConnectOptio
         if (frame === undefined && socket.readyState !== WebSocket.CLOSED) return
         clearTimeout(timer)
         waiting.delete(look)
-        if (frame === undefined) return reject(new Error(`the socket closed before ${what}`))
+        if (frame === undefined) {
+          reject(new Error(`the socket closed before ${what}`))
+          return
+        }
         returned.add(frame)
         resolve(frame)
       }

@@ -16,7 +16,12 @@ export const getTask = operation({
   body: null,
   output: Answer({
     task_id: Type.String(),
-    status: Type.Union([Type.Literal("pending"), Type.Literal("running"), Type.Literal("completed"), Type.Literal("failed")]),
+    status: Type.Union([
+      Type.Literal("pending"),
+      Type.Literal("running"),
+      Type.Literal("completed"),
+      Type.Literal("failed"),
+    ]),
     created_at: Timestamp,
     updated_at: Timestamp,
     result: Type.Optional(Type.Record(Type.String(), Type.Unknown())),

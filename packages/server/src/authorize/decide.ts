@@ -70,7 +70,11 @@ type Caller = Exclude<AppCaller, { kind: "server" }>
 function evaluate(principal: Caller, action: Action, resource: Resource, trace: Check[] | null): boolean {
   if (principal.calls !== null) {
     const listed = resource.kind === "call" && principal.calls.cids.includes(resource.id)
-    trace?.push({ check: "call-token", passed: listed, detail: `token reaches only ${principal.calls.cids.join(", ")}` })
+    trace?.push({
+      check: "call-token",
+      passed: listed,
+      detail: `token reaches only ${principal.calls.cids.join(", ")}`,
+    })
     if (!listed) return false
   }
   const inTeam = resource.team === null || (principal.kind !== "anonymous" && principal.teams.includes(resource.team))

@@ -14,7 +14,14 @@ export type Delivery =
   /** These users' sockets lose the topic: they may no longer hear it. */
   | { readonly to: "unsubscribe"; readonly userIds: readonly string[]; readonly topic: string }
   /** All sockets of a user end with this error. */
-  | { readonly to: "close"; readonly userId: string; readonly error: "authentication" | "tokenExpired"; readonly reason: string }
+  | {
+      readonly to: "close"
+      readonly userId: string
+      readonly error: "authentication" | "tokenExpired"
+      readonly reason: string
+    }
+  /** All sockets of the app end with this error. */
+  | { readonly to: "close-app"; readonly error: "appSuspended"; readonly reason: string }
 
 /** Whose members. */
 export interface MembersOf {

@@ -1,7 +1,7 @@
 // The open sockets of this node: who they belong to, what they hear, and when they end. Delivery to a topic is one
 // call to the runtime whatever the number of subscribers; everything else goes by user.
 
-import { ApiError, closeCodeOf, closeCodes } from "@weir/protocol"
+import { ANONYMOUS_USER_ID, ApiError, closeCodeOf, closeCodes } from "@weir/protocol"
 import type { ServerWebSocket } from "bun"
 import { type Awaitable, chain, isPromise } from "../base/chain.ts"
 import type { Clock } from "../base/clock.ts"
@@ -19,6 +19,8 @@ export interface SocketData {
   connectionId: string
   appId: number
   userId: string
+  /** See SocketIdentity. */
+  hearsUser: boolean
   /** Null: the token has no end. */
   expiresAtMs: number | null
   readonly topics: Set<string>
@@ -93,13 +95,16 @@ export interface SocketsParts {
 
 type Command =
   | { kind: "subscribe" | "unsubscribe"; to: string; ref: string; subscription: Subscription }
-  | { kind: "done"; to: string; ref: string; found: boolean }
+  | { kind: "done"; to: string; ref: string; outcome: Outcome }
+
+/** What came of a command: the socket did it, is not the caller's or not open, or has no room for more. */
+type Outcome = "done" | "absent" | "full"
 
 export function createSockets({ clock, bus, presence, log, membersOf }: SocketsParts): Sockets {
   const byId = new Map<string, Socket>()
   const byUser = new Map<string, Set<Socket>>()
   const closing = new Set<Socket>()
-  const waitingCommands = new Map<string, (found: boolean) => void>()
+  const waitingCommands = new Map<string, (outcome: Outcome) => void>()
   /** Deliveries to members wait for each other per channel, so that a look-up cannot change their order. */
   const memberQueues = new Map<string, Promise<void>>()
   let publisher: Publisher | null = null
@@ -118,7 +123,13 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
     closing.add(socket)
     remove(socket)
     // A close reason has room for 123 bytes (RFC 6455 §5.5).
-    socket.close(code, Buffer.from(reason).subarray(0, 120).toString("utf8").replace(/\uFFFD+$/, ""))
+    socket.close(
+      code,
+      Buffer.from(reason)
+        .subarray(0, 120)
+        .toString("utf8")
+        .replace(/\uFFFD+$/, ""),
+    )
   }
 
   // Once it is sent away, a socket hears nothing more, even while its close is on the way.
@@ -135,35 +146,40 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
     presence.disconnect(appId, userId)
   }
 
-  const join = (socket: Socket, topic: string): void => {
-    if (socket.data.topics.has(topic)) return
-    if (socket.data.topics.size >= limits.topicsPerSocketMax) {
-      throw new ApiError("rateLimit", `a connection can watch at most ${limits.topicsPerSocketMax} things`)
-    }
+  const join = (socket: Socket, topic: string): boolean => {
+    if (socket.data.topics.has(topic)) return true
+    if (socket.data.topics.size >= limits.topicsPerSocketMax) return false
     socket.subscribe(topic)
     socket.data.topics.add(topic)
+    return true
   }
   const leave = (socket: Socket, topic: string): void => {
     if (socket.data.topics.delete(topic)) socket.unsubscribe(topic)
   }
 
-  const applyHere = (kind: "subscribe" | "unsubscribe", { connectionId, appId, userId, topics }: Subscription): boolean => {
+  const applyHere = (
+    kind: "subscribe" | "unsubscribe",
+    { connectionId, appId, userId, topics }: Subscription,
+  ): Outcome => {
     const socket = byId.get(connectionId)
-    if (socket === undefined || socket.data.appId !== appId || socket.data.userId !== userId) return false
-    for (const topic of topics) (kind === "subscribe" ? join : leave)(socket, topic)
-    return true
+    if (socket === undefined || socket.data.appId !== appId || socket.data.userId !== userId) return "absent"
+    if (kind === "subscribe") return topics.every((topic) => join(socket, topic)) ? "done" : "full"
+    for (const topic of topics) leave(socket, topic)
+    return "done"
   }
 
-  const apply = (kind: "subscribe" | "unsubscribe", subscription: Subscription): Awaitable<boolean> => {
-    const node = subscription.connectionId.split("-")[0] as string
+  const apply = (kind: "subscribe" | "unsubscribe", subscription: Subscription): Awaitable<Outcome> => {
+    // What cannot be an id of ours is not worth a word to the other nodes and the wait for their silence.
+    const node = connectionIds.exec(subscription.connectionId)?.[1]
+    if (node === undefined) return "absent"
     if (node === bus.nodeId || !bus.shared) return applyHere(kind, subscription)
     return new Promise((resolve) => {
       const ref = randomId(12)
-      const timer = setTimeout(() => answered(false), limits.commandTimeoutMs)
-      const answered = (found: boolean): void => {
+      const timer = setTimeout(() => answered("absent"), limits.commandTimeoutMs)
+      const answered = (outcome: Outcome): void => {
         clearTimeout(timer)
         waitingCommands.delete(ref)
-        resolve(found)
+        resolve(outcome)
       }
       waitingCommands.set(ref, answered)
       send({ kind, to: node, ref, subscription })
@@ -174,10 +190,10 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
   const stopHearing = bus.subscribe("command", (payload, fromNode) => {
     const command = JSON.parse(payload) as Command
     if (command.to !== bus.nodeId) return
-    if (command.kind === "done") waitingCommands.get(command.ref)?.(command.found)
+    if (command.kind === "done") waitingCommands.get(command.ref)?.(command.outcome)
     else {
-      const found = applyHere(command.kind, command.subscription)
-      send({ kind: "done", to: fromNode, ref: command.ref, found })
+      const outcome = applyHere(command.kind, command.subscription)
+      send({ kind: "done", to: fromNode, ref: command.ref, outcome })
     }
   })
 
@@ -190,22 +206,29 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
         for (const userId of delivery.userIds) sendToUser(appId, userId, delivery.unlessTopic, delivery.frame)
         return
       case "members":
-        return deliverToMembers(appId, delivery)
+        deliverToMembers(appId, delivery)
+        return
       case "unsubscribe":
         for (const userId of delivery.userIds) {
-          for (const socket of socketsOf(appId, userId)) leave(socket, delivery.topic)
+          for (const socket of socketsOf(appId, userId)) if (socket.data.hearsUser) leave(socket, delivery.topic)
         }
         return
       case "close":
         for (const socket of [...socketsOf(appId, delivery.userId)]) {
           refuse(socket, new ApiError(delivery.error, delivery.reason))
         }
+        return
+      case "close-app":
+        for (const socket of [...byId.values()]) {
+          if (socket.data.appId === appId) refuse(socket, new ApiError(delivery.error, delivery.reason))
+        }
     }
   }
 
   const sendToUser = (appId: number, userId: string, unlessTopic: string | undefined, frame: string): void => {
     for (const socket of socketsOf(appId, userId)) {
-      if (unlessTopic === undefined || !socket.data.topics.has(unlessTopic)) socket.send(frame)
+      if (!socket.data.hearsUser || (unlessTopic !== undefined && socket.data.topics.has(unlessTopic))) continue
+      socket.send(frame)
     }
   }
 
@@ -216,8 +239,12 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
       for (const userId of userIds) sendToUser(appId, userId, delivery.unlessTopic, delivery.frame)
     }
     const queued = memberQueues.get(key)
-    const members = queued === undefined ? membersOf(appId, delivery.of) : queued.then(() => membersOf(appId, delivery.of))
-    if (!isPromise(members)) return tell(members)
+    const members =
+      queued === undefined ? membersOf(appId, delivery.of) : queued.then(() => membersOf(appId, delivery.of))
+    if (!isPromise(members)) {
+      tell(members)
+      return
+    }
     const done: Promise<void> = members
       .then(tell)
       .catch((error) => log.error("could not look up members for a notification", { cause: error }))
@@ -269,11 +296,13 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
       data.connectionId = `${bus.nodeId}-${randomId(20)}`
       data.appId = appId
       data.userId = userId
+      data.hearsUser = hearsUser
       data.expiresAtMs = lifetimeMs === null ? null : now + lifetimeMs
       data.heardAtMs = now
       data.beatAtMs = now
       byId.set(data.connectionId, socket)
-      if (hearsUser) {
+      // Nobody is behind the anonymous id, so there is nothing to tell it and no reason to count it.
+      if (userId !== ANONYMOUS_USER_ID) {
         if (all === undefined) byUser.set(key, new Set([socket]))
         else all.add(socket)
       }
@@ -282,7 +311,7 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
     },
     remove,
     refuse,
-    subscribe: (subscription) => chain(apply("subscribe", subscription), requireFound),
+    subscribe: (subscription) => chain(apply("subscribe", subscription), requireDone),
     unsubscribe: (subscription) => chain(apply("unsubscribe", subscription), () => undefined),
     deliver(appId, deliveries) {
       for (const delivery of deliveries) deliverOne(appId, delivery)
@@ -308,13 +337,21 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
     close() {
       clearInterval(sweeping)
       stopHearing()
-      for (const answered of [...waitingCommands.values()]) answered(false)
+      for (const answered of [...waitingCommands.values()]) answered("absent")
     },
   }
 }
 
-function requireFound(found: boolean): void {
-  if (!found) throw new ApiError("connectionNotFound", "connection_id is not an open connection of this user")
+/** A node's id and what tells its sockets apart; admit() makes them. */
+const connectionIds = /^([a-z0-9]{12})-[a-z0-9]{20}$/
+
+function requireDone(outcome: Outcome): void {
+  if (outcome === "absent") {
+    throw new ApiError("connectionNotFound", "connection_id is not an open connection of this user")
+  }
+  if (outcome === "full") {
+    throw new ApiError("rateLimit", `a connection can watch at most ${limits.topicsPerSocketMax} things`)
+  }
 }
 
 const healthCheck = (connectionId: string, createdAt: string): string =>

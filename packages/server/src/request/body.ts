@@ -45,4 +45,5 @@ function unpacked(bytes: Buffer): Buffer {
   }
 }
 
-const tooBig = (): ApiError => new ApiError("payloadTooBig", `the request body is larger than ${limits.bodyBytesMax} bytes`)
+const tooBig = (): ApiError =>
+  new ApiError("payloadTooBig", `the request body is larger than ${limits.bodyBytesMax} bytes`)

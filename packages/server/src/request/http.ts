@@ -118,7 +118,12 @@ export function createHttp(parts: HttpParts): Http {
     })
   }
 
-  function takeLimit(exchange: Exchange, route: Route, principal: AppCaller, now: number): Awaitable<LimitState | null> {
+  function takeLimit(
+    exchange: Exchange,
+    route: Route,
+    principal: AppCaller,
+    now: number,
+  ): Awaitable<LimitState | null> {
     const { limit } = route.definition
     if (limit === undefined || principal.kind === "server") return null
     return parts.limiter.take(limit, principal.appId, exchange.peer.address, now)
@@ -284,7 +289,8 @@ function actingUser(principal: AppCaller, route: Route, input: RouteContext<Oper
     if (named === undefined && definition.actor === "required") {
       throw inputError("user_id is required for server side requests", { user_id: "is required" })
     }
-    if (named !== undefined && !isUserId(named)) throw inputError("user_id is not valid", { user_id: "is not a user id" })
+    if (named !== undefined && !isUserId(named))
+      throw inputError("user_id is not valid", { user_id: "is not a user id" })
     return { userId: named ?? null, vouched: body.user?.id !== undefined }
   }
   const own = userIdOf(principal) as string

@@ -42,13 +42,26 @@ const fieldsOf = (run: () => unknown): Record<string, string> | undefined => {
 
 describe("query", () => {
   test("an array comes in each of the spellings that clients use", () => {
-    for (const query of ["ids=a,b", "ids[0]=a&ids[1]=b", "ids%5B0%5D=a&ids%5B1%5D=b", "ids[]=a&ids[]=b", "ids=a&ids=b", "ids=%5B%22a%22%2C+%22b%22%5D"]) {
+    for (const query of [
+      "ids=a,b",
+      "ids[0]=a&ids[1]=b",
+      "ids%5B0%5D=a&ids%5B1%5D=b",
+      "ids[]=a&ids[]=b",
+      "ids=a&ids=b",
+      "ids=%5B%22a%22%2C+%22b%22%5D",
+    ]) {
       expect(read(query).query).toEqual({ ids: ["a", "b"] })
     }
   })
 
   test("booleans come as words and as digits", () => {
-    for (const [text, value] of [["true", true], ["True", true], ["1", true], ["false", false], ["0", false]] as const) {
+    for (const [text, value] of [
+      ["true", true],
+      ["True", true],
+      ["1", true],
+      ["false", false],
+      ["0", false],
+    ] as const) {
       expect(read(`hard=${text}`).query).toEqual({ hard: value })
     }
     expect(fieldsOf(() => read("hard=yes"))).toEqual({ hard: "must be boolean" })

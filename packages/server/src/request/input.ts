@@ -86,7 +86,8 @@ function errorOf(errors: Iterable<SchemaError>): ApiError {
 
 /** Leaves out what is null and typed; free-form maps keep their nulls. */
 function dropNulls(schema: SchemaShape, value: unknown): unknown {
-  if (Array.isArray(value)) return schema.items ? value.map((item) => dropNulls(schema.items as SchemaShape, item)) : value
+  if (Array.isArray(value))
+    return schema.items ? value.map((item) => dropNulls(schema.items as SchemaShape, item)) : value
   if (value === null || typeof value !== "object") return value
   const { properties = {} } = schema
   const [ofMap] = Object.values(schema.patternProperties ?? {})

@@ -4,17 +4,23 @@ import { errorCatalogue } from "@weir/protocol"
 import type { Awaitable } from "../base/chain.ts"
 
 export interface PagesParts {
-  /** Throws, or rejects, when this node should get no traffic now. The reason is for the log: it may name addresses. */
+  /** Throws, or rejects, with the reason why this node should get no traffic now. Everybody may read it. */
   readonly readiness: () => Promise<void>
   /** Markdown of an error's page, by code; null when there is none. */
   readonly errorPage: (code: number) => Promise<string | null>
 }
 
 const text = (body: string, status = 200, type = "text/plain; charset=utf-8"): Response =>
-  new Response(body, { status, headers: { "content-type": type, "cache-control": "no-store", "x-content-type-options": "nosniff" } })
+  new Response(body, {
+    status,
+    headers: { "content-type": type, "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  })
 
 /** Answers a page, or null when the path is none. */
-export function createPages({ readiness, errorPage }: PagesParts): (method: string, path: string) => Awaitable<Response> | null {
+export function createPages({
+  readiness,
+  errorPage,
+}: PagesParts): (method: string, path: string) => Awaitable<Response> | null {
   return (method, path) => {
     if (method !== "GET" && method !== "HEAD") return null
     switch (path) {
@@ -23,7 +29,7 @@ export function createPages({ readiness, errorPage }: PagesParts): (method: stri
       case "/readyz":
         return readiness().then(
           () => text("ready\n"),
-          () => text("not ready\n", 503),
+          (reason) => text(`not ready: ${reason instanceof Error ? reason.message : "unknown"}\n`, 503),
         )
       case "/":
         return text("Weir is running. The API is under /api/v2, sockets connect at /api/v2/connect.\n")
@@ -33,7 +39,10 @@ export function createPages({ readiness, errorPage }: PagesParts): (method: stri
     return errorPage(Number(code)).then((page) => {
       if (page !== null) return text(page, 200, "text/markdown; charset=utf-8")
       const known = Object.values(errorCatalogue).find((entry) => entry.code === Number(code))
-      return text(known === undefined ? "there is no such error code\n" : `${known.title} (code ${known.code})\n`, known === undefined ? 404 : 200)
+      return text(
+        known === undefined ? "there is no such error code\n" : `${known.title} (code ${known.code})\n`,
+        known === undefined ? 404 : 200,
+      )
     })
   }
 }

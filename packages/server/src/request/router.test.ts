@@ -48,13 +48,16 @@ test("two routes cannot answer at one address", () => {
 
 test("any path either matches, misses, or is refused as input", () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.string(), fc.constantFrom("api", "v2", "chat", "messages", "%", ".."))), (parts) => {
-      try {
-        const match = router.find("GET", `/${parts.join("/")}`)
-        if (match !== null) expect(Object.values(match.params).every((value) => typeof value === "string")).toBe(true)
-      } catch (error) {
-        expect((error as ApiError).code).toBe(4)
-      }
-    }),
+    fc.property(
+      fc.array(fc.oneof(fc.string(), fc.constantFrom("api", "v2", "chat", "messages", "%", ".."))),
+      (parts) => {
+        try {
+          const match = router.find("GET", `/${parts.join("/")}`)
+          if (match !== null) expect(Object.values(match.params).every((value) => typeof value === "string")).toBe(true)
+        } catch (error) {
+          expect((error as ApiError).code).toBe(4)
+        }
+      },
+    ),
   )
 })

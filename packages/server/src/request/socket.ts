@@ -2,7 +2,14 @@
 // `/api/v2/connect` answers `connection.ok`, the older `/connect` answers `health.check` (contract/auth.md §4.4, §4.5).
 // A token in the URL is accepted because older clients have no other way; URLs of sockets are never logged.
 
-import { ANONYMOUS_USER_ID, ApiError, type AppCaller, closeCodes, errorEnvelope, limits as wireLimits } from "@weir/protocol"
+import {
+  ANONYMOUS_USER_ID,
+  ApiError,
+  type AppCaller,
+  closeCodes,
+  errorEnvelope,
+  limits as wireLimits,
+} from "@weir/protocol"
 import type { Server, WebSocketHandler } from "bun"
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
 import type { Awaitable } from "../base/chain.ts"
@@ -76,7 +83,13 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
       const error = thrown instanceof ApiError ? thrown : new ApiError("internal", "internal error", { cause: thrown })
       if (error.kind === "internal") log.error("socket handshake failed", { cause: thrown })
       else {
-        log.info("socket refused", { operation: "Connect", code: error.code, reason: error.reason, internal: error.internal, address: handshake.address })
+        log.info("socket refused", {
+          operation: "Connect",
+          code: error.code,
+          reason: error.reason,
+          internal: error.internal,
+          address: handshake.address,
+        })
       }
       sockets.refuse(socket, error)
     })
@@ -100,10 +113,12 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
     const expiresAt = caller.kind === "anonymous" ? null : caller.expiresAt
     const lifetimeMs = expiresAt === null ? null : expiresAt * 1000 - clock.now()
     const hearsUser = caller.kind !== "anonymous" && caller.calls === null
+    if (draining) {
+      socket.close(closeCodes.serviceRestart, "the server restarts")
+      return
+    }
+    // From here on the socket hears its user's events, so its own first frame goes out in the same tick.
     const connectionId = sockets.admit(socket, { appId: caller.appId, userId, lifetimeMs, hearsUser })
-    // Whoever was shut out while this handshake ran was not among the sockets that were closed, so ask once more.
-    await authenticate(credentials, clock.now())
-    if (socket.readyState !== 1) return
     socket.send(
       frameOf({
         type: handshake.legacy ? "health.check" : "connection.ok",
@@ -113,6 +128,8 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
         me,
       }),
     )
+    // Whoever was shut out while this handshake ran was not among the sockets that were closed, so ask once more.
+    await authenticate(credentials, clock.now())
   }
 
   return {
@@ -199,7 +216,8 @@ function parseFirstFrame(message: string | Buffer): FirstFrame {
   const frame = objectOf(message)
   if (frame === null) throw new ApiError("input", "the first frame must be a JSON object")
   const details = frame.user_details ?? {}
-  if (typeof details !== "object" || Array.isArray(details)) throw new ApiError("input", "user_details must be an object")
+  if (typeof details !== "object" || Array.isArray(details))
+    throw new ApiError("input", "user_details must be an object")
   return {
     token: typeof frame.token === "string" ? frame.token : null,
     fromUrl: false,
@@ -214,13 +232,19 @@ function firstFrameOfUrl(request: Request, query: Query): FirstFrame | null {
   if (token === null && json === null) return null
   const frame = json === null ? null : objectOf(json)
   const details = frame?.user_details ?? (frame?.user_id === undefined ? undefined : { id: frame.user_id })
-  return { token, fromUrl: true, details: (typeof details === "object" && details !== null ? details : {}) as Record<string, unknown> }
+  return {
+    token,
+    fromUrl: true,
+    details: (typeof details === "object" && details !== null ? details : {}) as Record<string, unknown>,
+  }
 }
 
 function objectOf(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text)
-    return value !== null && typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : null
+    return value !== null && typeof value === "object" && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null
   } catch {
     return null
   }
@@ -241,6 +265,7 @@ function newSocketData(handshake: Handshake, legacy: boolean, errorPages: string
     connectionId: "",
     appId: 0,
     userId: "",
+    hearsUser: false,
     expiresAtMs: null,
     topics: new Set(),
     heardAtMs: now,

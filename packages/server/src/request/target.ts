@@ -27,8 +27,7 @@ export function parseTarget(url: string): Target {
 }
 
 /** Where the path of a request's URL begins: 0 when there is no origin in front of it, -1 when there is no path. */
-export const pathStartOf = (url: string): number =>
-  url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3)
+export const pathStartOf = (url: string): number => (url.startsWith("/") ? 0 : url.indexOf("/", url.indexOf("://") + 3))
 
 export function parseQuery(text: string): Query {
   const query = new Map<string, string[]>()

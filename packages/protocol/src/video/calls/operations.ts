@@ -6,7 +6,15 @@ import { CallId, TypeName, UserId } from "../../ids.ts"
 import { limits } from "../../limits.ts"
 import { operation } from "../../operation.ts"
 import { Answer, Custom, Empty, Filter, SortParam, Timestamp } from "../../schemas.ts"
-import { CallPath, CallResponse, CallSettingsRequest, Capabilities, callLimits, MemberRequest, MemberResponse } from "./schemas.ts"
+import {
+  CallPath,
+  CallResponse,
+  CallSettingsRequest,
+  Capabilities,
+  callLimits,
+  MemberRequest,
+  MemberResponse,
+} from "./schemas.ts"
 
 const MembersLimit = Type.Optional(Type.Integer({ minimum: 0, maximum: callLimits.membersPageMax }))
 const CallState = { call: CallResponse, members: Type.Array(MemberResponse), own_capabilities: Capabilities }

@@ -1,7 +1,8 @@
-import { apps as operations, notFoundError } from "@weir/protocol"
+import { notFoundError, apps as operations } from "@weir/protocol"
 import { allowed } from "../../authorize/decide.ts"
 import { type AdminRoute, adminRoute, type Route, route } from "../../request/route.ts"
 import type { Tx } from "../../store/database.ts"
+import { appSuspended } from "./events.ts"
 import { limits } from "./limits.ts"
 import { appResponse, newApp } from "./rules.ts"
 import { insertApp, selectApp, selectApps, updateSuspended } from "./store.ts"
@@ -41,6 +42,7 @@ export const appAdminRoutes = (parts: AppRouteParts): AdminRoute[] => [
     if ((await selectApp(tx, id)) === undefined) throw notFoundError("app", input.path.app)
     await updateSuspended(tx, id, input.body.suspended, now)
     await parts.appChanged(tx, id)
+    if (input.body.suspended) tx.emit(appSuspended(id))
     const app = await selectApp(tx, id)
     if (app === undefined) throw notFoundError("app", input.path.app)
     return { app: appResponse(app) }

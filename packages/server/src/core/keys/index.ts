@@ -1,3 +1,10 @@
 export { createKeyStates, type KeyStates } from "./cache.ts"
 export { type NewKey, newKey } from "./rules.ts"
-export { insertKey, insertMasterKeyCheck, insertSecret, selectKey, selectKeysOfApp, selectMasterKeyCheck } from "./store.ts"
+export {
+  insertKey,
+  insertMasterKeyCheck,
+  insertSecret,
+  selectKey,
+  selectKeysOfApp,
+  selectMasterKeyCheck,
+} from "./store.ts"

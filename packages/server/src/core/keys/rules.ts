@@ -1,5 +1,5 @@
-import { randomId } from "../../base/ids.ts"
 import { type MasterKey, seal, sealContext } from "../../base/crypto.ts"
+import { randomId } from "../../base/ids.ts"
 import { limits } from "./limits.ts"
 import type { ApiKeyRow, SecretRow } from "./store.ts"
 

@@ -68,7 +68,8 @@ export function createTaskRunner({ db, clock, log, nodeId, handlers }: TaskRunne
 
   const take = async (task: TaskRow): Promise<void> => {
     const handler = handlers.get(task.kind)
-    if (handler === undefined) return fail(task, new Error(`nothing here does tasks of kind ${task.kind}`), limits.attemptsMax)
+    if (handler === undefined)
+      return fail(task, new Error(`nothing here does tasks of kind ${task.kind}`), limits.attemptsMax)
     let { attempts } = task
     try {
       let payload: unknown = JSON.parse(task.payload)
@@ -88,7 +89,9 @@ export function createTaskRunner({ db, clock, log, nodeId, handlers }: TaskRunne
         payload = step.next
         attempts = 0
       }
-      await db.transact((tx) => updateTask(tx, task.id, nodeId, { status: "pending", due_at: clock.now() }, clock.now()))
+      await db.transact((tx) =>
+        updateTask(tx, task.id, nodeId, { status: "pending", due_at: clock.now() }, clock.now()),
+      )
     } catch (error) {
       if (!(error instanceof LostLease)) await fail(task, error, attempts + 1)
     }

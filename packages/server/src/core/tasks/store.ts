@@ -60,7 +60,13 @@ export async function leaseTask(db: Database, nodeId: string, now: number, lease
 export type TaskProgress = Partial<Pick<TaskRow, "status" | "payload" | "result" | "error" | "attempts" | "due_at">>
 
 /** Writes progress, unless another node has taken the task meanwhile; answers whether it is still ours. */
-export async function updateTask(tx: Tx, id: string, nodeId: string, progress: TaskProgress, now: number): Promise<boolean> {
+export async function updateTask(
+  tx: Tx,
+  id: string,
+  nodeId: string,
+  progress: TaskProgress,
+  now: number,
+): Promise<boolean> {
   const updated = await tx
     .updateTable("tasks")
     .set({ ...progress, updated_at: now })

@@ -41,7 +41,8 @@ export interface ConnectParts {
 /** Creates or updates the user of a socket from what its client says, and answers with their own view. */
 export function createConnectUser({ db, users, unreadOf }: ConnectParts): ConnectUser {
   return async (caller, details, now) => {
-    if (caller.kind === "anonymous") return ownUserResponse(newUser(caller.appId, ANONYMOUS_USER_ID, 0, "anonymous"), true)
+    if (caller.kind === "anonymous")
+      return ownUserResponse(newUser(caller.appId, ANONYMOUS_USER_ID, 0, "anonymous"), true)
     const { appId, userId } = caller
     const existing = await users.get(userKey(appId, userId))
     // A token that is limited to calls reaches nothing else, not even the profile of its own user.

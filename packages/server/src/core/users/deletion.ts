@@ -1,8 +1,8 @@
 // What is left to do after users were marked deleted: their content, product by product. The row itself stays for
 // good, emptied (rules.ts, deletedUser): it is what keeps the old tokens of a deleted id from opening it again.
 
-import { type StepResult, type TaskHandler } from "../tasks/index.ts"
 import type { Tx } from "../../store/database.ts"
+import type { StepResult, TaskHandler } from "../tasks/index.ts"
 
 export type DeletionMode = "soft" | "pruning" | "hard"
 

@@ -6,7 +6,11 @@ import type { User } from "./store.ts"
 
 /** Tells those who watch the user's presence, and the user's own sockets, that the user changed. */
 export function userUpdated(user: User, online: boolean, now: number): OutboxEvent {
-  const frame = frameOf({ type: "user.updated", created_at: new Date(now).toISOString(), user: userResponse(user, online) })
+  const frame = frameOf({
+    type: "user.updated",
+    created_at: new Date(now).toISOString(),
+    user: userResponse(user, online),
+  })
   return outboxEvent(user.appId, "user.updated", `user:${user.id}`, [
     { to: "topic", topic: topics.presence(user.appId, user.id), frame },
     { to: "users", userIds: [user.id], unlessTopic: topics.presence(user.appId, user.id), frame },

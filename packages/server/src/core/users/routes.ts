@@ -51,7 +51,12 @@ export function userRoutes(parts: UserRouteParts): Route[] {
   const save = async (tx: Tx, appId: number, changed: readonly User[], now: number): Promise<void> => {
     await upsertUsers(tx, changed)
     for (const user of changed) tx.emit(userUpdated(user, isOnline(user), now))
-    dropUsers(users, tx, appId, changed.map((user) => user.id))
+    dropUsers(
+      users,
+      tx,
+      appId,
+      changed.map((user) => user.id),
+    )
   }
 
   return [
@@ -60,7 +65,8 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       actorOf: () => null,
       load({ input }) {
         for (const [id, user] of Object.entries(input.body.users)) {
-          if (user.id !== id) throw inputError(`users.${id}.id is '${user.id}'`, { [`users.${id}.id`]: "must equal its key" })
+          if (user.id !== id)
+            throw inputError(`users.${id}.id is '${user.id}'`, { [`users.${id}.id`]: "must equal its key" })
         }
         return { given: Object.values(input.body.users) }
       },
@@ -69,7 +75,11 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         ...given.map((user) => mayBePrivileged(principal, user)),
       ],
       async handle({ appId, given, tx, now }) {
-        const existing = await selectUsers(tx, appId, given.map((user) => user.id))
+        const existing = await selectUsers(
+          tx,
+          appId,
+          given.map((user) => user.id),
+        )
         const changed = given.map((user) => replaceUser(requireAlive(existing.get(user.id) ?? null), user, appId, now))
         await save(tx, appId, changed, now)
         return { users: byId(changed), membership_deletion_task_id: "" }
@@ -80,7 +90,10 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       writes: true,
       actorOf: () => null,
       load: ({ input }) => ({
-        changes: input.body.users.map((change) => ({ id: change.id, ...checkedChange(parseChange(change, parseTimestamp)) })),
+        changes: input.body.users.map((change) => ({
+          id: change.id,
+          ...checkedChange(parseChange(change, parseTimestamp)),
+        })),
       }),
       authorize: ({ principal, changes }) => [
         ...changes.map((change) => mayUpdate(principal, change.id)),
@@ -92,7 +105,11 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         ),
       ],
       async handle({ appId, changes, tx, now }) {
-        const existing = await selectUsers(tx, appId, changes.map((change) => change.id))
+        const existing = await selectUsers(
+          tx,
+          appId,
+          changes.map((change) => change.id),
+        )
         const changed = changes.map((change) => {
           const user = existing.get(change.id)
           if (user === undefined || user.deletedAt !== null) throw notFoundError("user", change.id)
@@ -122,7 +139,8 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         return { users: found.map((user) => visibleTo(principal, ownUserResponse(user, isOnline(user)))) }
       },
       async after({ appId, actor, principal, input, connectionId }, { users: found }) {
-        if (!input.query.payload?.presence || connectionId === null || actor === null || principal.kind === "server") return
+        if (!input.query.payload?.presence || connectionId === null || actor === null || principal.kind === "server")
+          return
         const watched = found.map((user) => topics.presence(appId, user.id))
         await parts.sockets.subscribe({ connectionId, appId, userId: actor, topics: watched })
       },
@@ -163,7 +181,9 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       async handle({ appId, input, tx, now }) {
         const { user: mode = "soft", messages, conversations, new_channel_owner_id } = input.body
         if (mode === "hard" && (messages !== "hard" || conversations !== "hard")) {
-          throw inputError("a hard delete of users needs messages and conversations to be hard as well", { user: "hard" })
+          throw inputError("a hard delete of users needs messages and conversations to be hard as well", {
+            user: "hard",
+          })
         }
         const user_ids = [...new Set(input.body.user_ids)]
         const found = await selectUsers(tx, appId, user_ids)
@@ -173,7 +193,13 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         await upsertUsers(tx, changed)
         for (const user of changed) tx.emit(userDeleted(user, { hard_delete: mode === "hard" }, now))
         dropUsers(users, tx, appId, user_ids)
-        const task = newTask(uuid(), appId, deletionTaskKind, { userIds: user_ids, mode, messages, conversations, new_channel_owner_id }, now)
+        const task = newTask(
+          uuid(),
+          appId,
+          deletionTaskKind,
+          { userIds: user_ids, mode, messages, conversations, new_channel_owner_id },
+          now,
+        )
         await insertTask(tx, task)
         tx.afterCommit(parts.wakeTasks)
         return { task_id: task.id }

@@ -183,7 +183,16 @@ export interface PartialChange {
 
 /** Members of a user that are columns; every other name belongs to the custom data. */
 const columns = new Set(["name", "image", "language", "invisible", "role", "teams", "privacy_settings"])
-const serverKept = new Set(["id", "created_at", "updated_at", "last_active", "online", "banned", "deactivated_at", "deleted_at"])
+const serverKept = new Set([
+  "id",
+  "created_at",
+  "updated_at",
+  "last_active",
+  "online",
+  "banned",
+  "deactivated_at",
+  "deleted_at",
+])
 
 /** What a partial change sets or unsets, split into columns, custom paths and the cut-off of tokens. */
 export interface ParsedChange {
@@ -214,7 +223,9 @@ function cutoffOf(value: unknown, parseTimestamp: (text: string) => number | nul
   if (value === null || value === undefined) return null
   const ms = typeof value === "string" ? parseTimestamp(value) : null
   if (ms !== null) return ms
-  throw inputError("revoke_tokens_issued_before is not an RFC 3339 time", { revoke_tokens_issued_before: "must be RFC 3339" })
+  throw inputError("revoke_tokens_issued_before is not an RFC 3339 time", {
+    revoke_tokens_issued_before: "must be RFC 3339",
+  })
 }
 
 function pathOf(name: string): string[] {

@@ -1,8 +1,8 @@
 import type { Expression, SqlBool } from "kysely"
-import { filterCondition } from "../../store/filter-condition.ts"
-import { type FilterNode, type FilterTable, parseFilter } from "../../store/filter.ts"
-import { applyPage, finishPage, parsePage, parseSort, type SortTable } from "../../store/paginate.ts"
 import type { Read, Tx } from "../../store/database.ts"
+import { type FilterNode, type FilterTable, parseFilter } from "../../store/filter.ts"
+import { filterCondition } from "../../store/filter-condition.ts"
+import { applyPage, finishPage, parsePage, parseSort, type SortTable } from "../../store/paginate.ts"
 
 export interface UserRow {
   app_id: number

@@ -47,7 +47,7 @@ export async function channelState(
   for (const message of messages) for (const id of peopleIn(message)) ids.add(id)
   const people = await shown.many(appId, ids, read)
 
-  const reads = access.channel.type.config.read_events ? await readable(members, own) : []
+  const reads = contents !== null && access.channel.type.config.read_events ? await readable(members, own) : []
   async function readable(listed: readonly ChannelMemberRow[], mine: ChannelMemberRow | undefined) {
     const all =
       mine === undefined || listed.some(({ user_id }) => user_id === mine.user_id) ? listed : [mine, ...listed]

@@ -7,7 +7,10 @@ import { type CompiledGrants, compileGrants, type GrantTable } from "../../../au
 
 const action = (id: string): Action => ({
   id,
-  name: id.split("-").map((word) => word[0]?.toUpperCase() + word.slice(1)).join(""),
+  name: id
+    .split("-")
+    .map((word) => word[0]?.toUpperCase() + word.slice(1))
+    .join(""),
 })
 
 export const actions = {

@@ -1,6 +1,6 @@
+import type { UserResponse } from "../../../core/users/index.ts"
 import { type Delivery, frameOf, outboxEvent } from "../../../events/event.ts"
 import { topics } from "../../../events/topics.ts"
-import type { UserResponse } from "../../../core/users/index.ts"
 import type { OutboxEvent } from "../../../store/database.ts"
 import type { CallResponse, MemberResponse } from "./rules.ts"
 
@@ -11,7 +11,12 @@ interface CallEventInput {
   readonly now: number
 }
 
-const callEvent = ({ appId, call, now }: CallEventInput, type: string, more: object, extra: Delivery[] = []): OutboxEvent => {
+const callEvent = (
+  { appId, call, now }: CallEventInput,
+  type: string,
+  more: object,
+  extra: Delivery[] = [],
+): OutboxEvent => {
   const frame = frameOf({ type, created_at: new Date(now).toISOString(), call_cid: call.cid, call, ...more })
   const topic = topics.call(appId, call.cid)
   return outboxEvent(appId, type, `call:${call.cid}`, [
@@ -37,7 +42,11 @@ export const memberUpdated = (input: CallEventInput, members: readonly MemberRes
   callEvent(input, "call.member_updated", { members })
 
 /** Those who were removed hear it too, and then nothing more of the call unless it is open to them all the same. */
-export function memberRemoved(input: CallEventInput, userIds: readonly string[], shutOut: readonly string[]): OutboxEvent {
+export function memberRemoved(
+  input: CallEventInput,
+  userIds: readonly string[],
+  shutOut: readonly string[],
+): OutboxEvent {
   const { appId, call, now } = input
   const topic = topics.call(appId, call.cid)
   const type = "call.member_removed"
@@ -58,7 +67,16 @@ export function callRing(
 ): OutboxEvent {
   const { appId, call, now } = input
   const created_at = new Date(now).toISOString()
-  const frame = frameOf({ type: kind, created_at, call_cid: call.cid, session_id: "", call, members, user: caller, video })
+  const frame = frameOf({
+    type: kind,
+    created_at,
+    call_cid: call.cid,
+    session_id: "",
+    call,
+    members,
+    user: caller,
+    video,
+  })
   const userIds = members.map((member) => member.user_id).filter((userId) => userId !== caller.id)
   return outboxEvent(appId, kind, `call:${call.cid}`, [{ to: "users", userIds, frame }])
 }

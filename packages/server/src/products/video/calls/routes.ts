@@ -1,17 +1,24 @@
 import {
   ANONYMOUS_USER_ID,
-  ApiError,
+  type ApiError,
   type AppCaller,
   cidOf,
   inputError,
-  limits as wireLimits,
   notFoundError,
   video as operations,
   userIdOf,
+  limits as wireLimits,
 } from "@weir/protocol"
 import { can, type Decision, hide, type Resource } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
-import { newUser, requireUsers, type UserResponse, type Users, userResponse, usersById } from "../../../core/users/index.ts"
+import {
+  newUser,
+  requireUsers,
+  type UserResponse,
+  type Users,
+  userResponse,
+  usersById,
+} from "../../../core/users/index.ts"
 import type { Presence } from "../../../events/presence.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
@@ -127,7 +134,10 @@ export function callRoutes(parts: CallRouteParts): Route[] {
             : { view: existing, created: false }
         if (!created) requireReadable(principal, view)
         const answer = await state(principal, view, input.body.members_limit)
-        const person = await people(appId, view.members.map((member) => member.user_id))
+        const person = await people(
+          appId,
+          view.members.map((member) => member.user_id),
+        )
         const members = view.members.map((member) => memberResponse(member, person(member.user_id)))
         const event = { appId, call: answer.call, now }
         if (created) {
@@ -195,7 +205,10 @@ export function callRoutes(parts: CallRouteParts): Route[] {
       authorize: ({ principal, ...loaded }) => visible(principal, loaded),
       async handle({ appId, input, view }) {
         const page = pageMembers(view.members, input.body)
-        const person = await people(appId, page.members.map((member) => member.user_id))
+        const person = await people(
+          appId,
+          page.members.map((member) => member.user_id),
+        )
         return { ...page, members: page.members.map((member) => memberResponse(member, person(member.user_id))) }
       },
     }),
@@ -220,13 +233,22 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         await changeMembers(tx, before, changed, removed)
         const after = await requireView(tx, appId, cid)
         const { call } = await state(principal, after, 0)
-        const person = await people(appId, changed.map((row) => row.user_id))
+        const person = await people(
+          appId,
+          changed.map((row) => row.user_id),
+        )
         const shownMembers = after.members.filter((member) => changed.some((row) => row.user_id === member.user_id))
         const members = shownMembers.map((member) => memberResponse(member, person(member.user_id)))
         const isNew = (member: { user_id: string }): boolean => !before.roles.has(member.user_id)
         const event = { appId, call, now }
         if (members.some(isNew)) tx.emit(memberAdded(event, members.filter(isNew)))
-        if (!members.every(isNew)) tx.emit(memberUpdated(event, members.filter((member) => !isNew(member))))
+        if (!members.every(isNew))
+          tx.emit(
+            memberUpdated(
+              event,
+              members.filter((member) => !isNew(member)),
+            ),
+          )
         if (removed.length > 0) tx.emit(memberRemoved(event, removed, await shutOut(appId, after, removed)))
         dropCall(calls, tx, appId, cid)
         return { members }
@@ -241,7 +263,11 @@ export function callRoutes(parts: CallRouteParts): Route[] {
     now: number,
   ): Promise<{ view: CallView; created: boolean }> {
     const members = memberRows(call, inputs, now)
-    await requireUsers(tx, call.app_id, members.map((member) => member.user_id))
+    await requireUsers(
+      tx,
+      call.app_id,
+      members.map((member) => member.user_id),
+    )
     if (!(await insertCall(tx, call))) return { view: await requireView(tx, call.app_id, call.cid), created: false }
     await upsertMembers(tx, members)
     return { view: callView(call, members), created: true }
@@ -290,7 +316,11 @@ async function changeMembers(
   removed: readonly string[],
 ): Promise<void> {
   const { app_id, cid } = before.call
-  await requireUsers(tx, app_id, changed.map((row) => row.user_id))
+  await requireUsers(
+    tx,
+    app_id,
+    changed.map((row) => row.user_id),
+  )
   const added = changed.filter((row) => !before.roles.has(row.user_id))
   if (before.members.length + added.length - removed.length > membersPerCallMax) {
     throw inputError(`a call has at most ${membersPerCallMax} members`, { update_members: "too many" })

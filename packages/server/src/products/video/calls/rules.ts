@@ -1,6 +1,6 @@
 // What a call is, how it is shown, and what its type says of it.
 
-import { type AppCaller, inputError, limits as wireLimits, userIdOf, video } from "@weir/protocol"
+import { type AppCaller, inputError, userIdOf, video, limits as wireLimits } from "@weir/protocol"
 import { type Action, isAllowed, type Resource } from "../../../authorize/decide.ts"
 import type { CompiledGrants } from "../../../authorize/grants.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
@@ -68,7 +68,9 @@ export function memberRows(call: CallRow, inputs: readonly MemberInput[], now: n
     // The documentation spells the default role both ways (contract/video.md A6.1).
     const role = input.role === "call-member" ? "call_member" : (input.role ?? "call_member")
     if (!known.includes(role)) {
-      throw inputError(`call type ${call.type} knows no role ${role}`, { members: `role is one of ${known.join(", ")}` })
+      throw inputError(`call type ${call.type} knows no role ${role}`, {
+        members: `role is one of ${known.join(", ")}`,
+      })
     }
     byUser.set(input.user_id, {
       app_id: call.app_id,
@@ -176,7 +178,10 @@ export function checkSettings(override: Settings): string {
     if (known === undefined) throw inputError(`${field} is not a group of settings`, { [field]: "unknown" })
     for (const [name, value] of Object.entries(members)) {
       const expected = Object.hasOwn(known, name) ? known[name] : undefined
-      if (expected !== undefined && (typeof value !== typeof expected || Array.isArray(value) !== Array.isArray(expected))) {
+      if (
+        expected !== undefined &&
+        (typeof value !== typeof expected || Array.isArray(value) !== Array.isArray(expected))
+      ) {
         throw inputError(`${field}.${name} must be of type ${typeof expected}`, { [`${field}.${name}`]: "wrong type" })
       }
     }
