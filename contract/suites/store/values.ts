@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { sql } from "kysely"
 import { count, jsonArrayHas, jsonKind, jsonNumber, jsonText, sum } from "../../../packages/server/src/store/columns.ts"
+import { limits } from "../../../packages/server/src/store/limits.ts"
 import type { Backend } from "./backends.ts"
 import { insertItem, item, on, useDatabase } from "./fixture.ts"
 
@@ -84,6 +85,17 @@ export function valueSuite(backend: Backend): void {
         .select([count().as("rows"), sum(sql.ref("score")).as("score"), sum(sql.ref("at")).as("at")])
         .executeTakeFirstOrThrow()
       expect(totals).toEqual({ rows: 2, score: 2 ** 41, at: null })
+    })
+
+    // Lists of every length make statements of their own; the oldest ones are given up and prepared again when needed.
+    test("more statements than are kept prepared all work, the first of them once more", async () => {
+      await fixture.db.transact((tx) => insertItem(tx, item("x")))
+      const find = async (length: number) => {
+        const ids = Array.from({ length }, (_, index) => (index === 0 ? "x" : `none${index}`))
+        return (await on(fixture.db.read).selectFrom("items").select("id").where("id", "in", ids).execute()).length
+      }
+      for (let length = 1; length <= limits.statementsCachedMax + 20; length++) expect(await find(length)).toBe(1)
+      expect(await find(1)).toBe(1)
     })
 
     test("any text comes back as it was", async () => {

@@ -5,6 +5,7 @@ import { ApiError, type Operation } from "@weir/protocol"
 import { createAuthenticate } from "./authenticate/authenticate.ts"
 import { createAuthenticateOperator } from "./authenticate/operator.ts"
 import { signToken } from "./authenticate/sign.ts"
+import { importSecret } from "./authenticate/token.ts"
 import { type Awaitable, chain } from "./base/chain.ts"
 import { type Clock, systemClock } from "./base/clock.ts"
 import { keyCheckValue, type MasterKey } from "./base/crypto.ts"
@@ -48,6 +49,7 @@ import { createPresence } from "./events/presence.ts"
 import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
+import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
 import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
 import { callKey, migrations as callMigrations, callRoutes, createCalls } from "./products/video/calls/index.ts"
 import { clientAddress } from "./request/address.ts"
@@ -58,6 +60,7 @@ import { createRateLimiter } from "./request/rate-limit.ts"
 import { createSocketDoor, isSocketPath } from "./request/socket.ts"
 import { parseTarget, pathStartOf } from "./request/target.ts"
 import { readTlsPair, watchTlsFiles } from "./request/tls.ts"
+import { UniqueViolation } from "./store/errors.ts"
 import { migrate } from "./store/migrate.ts"
 import { openDatabase } from "./store/open.ts"
 
@@ -122,22 +125,26 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver })
 
   const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })
+  const wakeTasks = (): void => tasks.wake()
+  const feeds = createFeedProduct({ caches, read: db.read, users, presence, sockets, wakeTasks })
 
   const firstApp = await ensureFirstApp()
+  await warnOfOtherSecret()
   const tasks = createTaskRunner({
     db,
     clock,
     log,
     nodeId: bus.nodeId,
-    handlers: new Map([[deletionTaskKind, createDeletionHandler([chat.deleteContent])]]),
+    handlers: new Map([[deletionTaskKind, createDeletionHandler([chat.deleteContent])], ...feeds.tasks]),
   })
 
   const http = createHttp({
     routes: [
       ...appRoutes(),
       ...taskRoutes(),
-      ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks: () => tasks.wake() }),
+      ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks }),
       ...chat.routes,
+      ...feeds.routes,
       ...callRoutes({ calls, users, presence, sockets }),
     ],
     adminRoutes: [
@@ -294,6 +301,26 @@ export async function createServer({ config, masterKey, log, clock = systemClock
 
   /** The first start makes an app with one key, from the settings or generated. Safe for two nodes at once. */
   async function ensureFirstApp(): Promise<FirstApp> {
+    try {
+      return await findOrMakeFirstApp()
+    } catch (error) {
+      // Another node was a moment faster. What it made is there now.
+      if (error instanceof UniqueViolation) return findOrMakeFirstApp()
+      throw error
+    }
+  }
+
+  // The database's secret stands, so that a changed environment cannot shut out every token that was ever signed.
+  async function warnOfOtherSecret(): Promise<void> {
+    if (config.firstApp === null) return
+    const { apiKey, apiSecret } = config.firstApp
+    const given = importSecret(apiSecret)
+    const state = await keyStates.get(apiKey)
+    if (state === null || state.verificationKeys.some(({ key }) => key.equals(given))) return
+    log.warn("WEIR_API_SECRET is not a secret of WEIR_API_KEY in this database, and is not used", { api_key: apiKey })
+  }
+
+  async function findOrMakeFirstApp(): Promise<FirstApp> {
     const given = config.firstApp
     return db.transact(async (tx): Promise<FirstApp> => {
       const [app] = await selectApps(tx, 1)
@@ -320,6 +347,7 @@ const allMigrations = [
   { module: "users", migrations: userMigrations },
   { module: "tasks", migrations: taskMigrations },
   ...chatMigrations,
+  ...feedMigrations,
   { module: "calls", migrations: callMigrations },
 ]
 

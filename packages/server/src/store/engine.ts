@@ -9,7 +9,7 @@ import {
   Kysely,
   type QueryExecutor,
 } from "kysely"
-import type { Capabilities, Database, StoredEvent, Tables, Tx } from "./database.ts"
+import type { Capabilities, Database, StoredEvent, Tx } from "./database.ts"
 
 // biome-ignore lint/suspicious/noExplicitAny: a migration works on tables that no type knows yet
 export type AnyTables = any
@@ -99,6 +99,3 @@ export function engineOf(db: Database): Engine {
 }
 
 export const registerEngine = (db: Database, engine: Engine): void => void engines.set(db, engine)
-
-/** Types of a Read without its capabilities, for the one cast that hides Kysely's other methods. */
-export type ReadQueries = Pick<Kysely<Tables>, "selectFrom" | "with" | "selectNoFrom" | "fn" | "dynamic">

@@ -124,7 +124,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
     }),
 
     route(operations.queryUsers, {
-      authorize: ({ principal }) => can(principal, actions.searchUser, userResource(principal.appId, "")),
+      authorize: ({ principal }) => can(principal, actions.searchUser, userResource("")),
       async handle({ appId, principal, input, read, connectionId }) {
         const query = input.query.payload ?? {}
         if (query.presence && connectionId === null && principal.kind !== "server") throw needsConnection()
@@ -228,7 +228,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
   ]
 }
 
-const userResource = (appId: number, userId: string): Resource => ({
+const userResource = (userId: string): Resource => ({
   kind: "user",
   id: userId,
   scope: ".app",
@@ -239,7 +239,7 @@ const userResource = (appId: number, userId: string): Resource => ({
 })
 
 const mayUpdate = (principal: AppCaller, userId: string): Decision =>
-  can(principal, actions.updateUser, userResource(principal.appId, userId))
+  can(principal, actions.updateUser, userResource(userId))
 
 /** Only server calls set what decides about rights (contract/auth.md §1.9). */
 function mayBePrivileged(principal: AppCaller, said: { role?: unknown; teams?: unknown; revoke?: unknown }): Decision {

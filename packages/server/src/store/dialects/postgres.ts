@@ -60,7 +60,7 @@ export async function openPostgres(
     await requireServer(readers.sql)
   } catch (error) {
     await close()
-    throw error
+    throw new Error(`the database at ${new URL(url).host} cannot be used: ${(error as Error).message}`, { cause: error })
   }
   return {
     reader: readerOf(readers),

@@ -123,10 +123,10 @@ function createStatementCache(file: SqliteFile) {
       } else {
         statement = file.prepare(sql)
         if (statements.size >= limits.statementsCachedMax) {
-          for (const [oldest, { finalize }] of statements) {
-            finalize.call(statements.get(oldest))
+          const [oldest] = statements.keys()
+          if (oldest !== undefined) {
+            statements.get(oldest)?.finalize()
             statements.delete(oldest)
-            break
           }
         }
       }

@@ -32,7 +32,11 @@ describe.each(backends)("channels on %s", (backend) => {
   })
 
   const as = (userId: string) => userToken(userId)
-  const query = (id: string, options: { as?: string; connectionId?: string; [member: string]: unknown }, type = "messaging") => {
+  const query = (
+    id: string,
+    options: { as?: string; connectionId?: string; [member: string]: unknown },
+    type = "messaging",
+  ) => {
     const { as: token, connectionId, ...body } = options
     return t.call("POST", `/api/v2/chat/channels/${type}/${id}/query`, {
       as: token ?? serverToken(),

@@ -1,6 +1,8 @@
 import { ApiError, type AppCaller, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
 import { can, type Decision } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
+import type { UserResponse } from "../../../core/users/index.ts"
+import { shared } from "../../../request/respond.ts"
 import { type Route, route } from "../../../request/route.ts"
 import type { Tx } from "../../../store/database.ts"
 import type { People } from "../members/index.ts"
@@ -53,6 +55,16 @@ export interface MessageParts {
   readonly markWritten: (tx: Tx, message: MessageRow) => Promise<unknown>
 }
 
+/** What a message is shown as when only its author appears in it, as long as message, author and channel stay. */
+const answers = new WeakMap<
+  MessageRow,
+  {
+    readonly author: UserResponse
+    readonly picture: ReturnType<typeof channelPicture>
+    readonly output: { readonly message: MessageResponse & { readonly channel: ReturnType<typeof channelPicture> } }
+  }
+>()
+
 export const messageRoutes = (parts: MessageParts): Route[] => [
   route(operations.sendMessage, {
     writes: true,
@@ -90,13 +102,24 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
   route(operations.getMessage, {
     load: ({ input, appId, principal }) => loadMessage(parts, appId, principal, input.path.id),
     authorize: ({ principal, access, message }) => mayReadMessage(principal, access, message),
-    handle: ({ input, appId, principal, access, message }) =>
-      chain(parts.people.many(appId, peopleIn(message)), (people) => {
-        const uncovered = input.query.show_deleted_message === true && principal.kind === "server"
-        return {
-          message: { ...messageResponse(message, people, uncovered), channel: channelPicture(access.channel) },
-        }
-      }),
+    handle: ({ input, appId, principal, access, message }) => {
+      const uncovered = input.query.show_deleted_message === true && principal.kind === "server"
+      const picture = channelPicture(access.channel)
+      const ids = peopleIn(message)
+      if (uncovered || ids.length !== 1) {
+        return chain(parts.people.many(appId, ids), (people) => ({
+          message: { ...messageResponse(message, people, uncovered), channel: picture },
+        }))
+      }
+      return chain(parts.people.one(appId, message.user_id), (author) => {
+        const known = answers.get(message)
+        if (known !== undefined && known.author === author && known.picture === picture) return known.output
+        const people = new Map([[message.user_id, author]])
+        const output = shared({ message: { ...messageResponse(message, people), channel: picture } })
+        answers.set(message, { author, picture, output })
+        return output
+      })
+    },
   }),
 
   route(operations.updateMessage, {
