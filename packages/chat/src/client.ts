@@ -13,6 +13,7 @@ import type {
   MessageRequest,
   OwnUser,
   QueryChannelsRequest,
+  QueryUsersRequest,
   Task,
   User,
   UserChange,
@@ -189,13 +190,13 @@ export class StreamChat {
     return channels.map((state) => this.#chatChannel(state.channel.type, state.channel.id, {}, state))
   }
 
+  /** A page of users. `presence` makes a connected user hear `user.presence.changed` of each from now on. */
   async queryUsers(
     filter: Filter = {},
     sort?: SortInput,
-    options: { limit?: number; offset?: number; include_deactivated_users?: boolean } = {},
+    options: Omit<QueryUsersRequest, "filter_conditions" | "sort"> = {},
   ): Promise<{ users: FlatAnswer<User>[] }> {
-    const query = { filter_conditions: filter, sort: sortToWire(sort), ...options }
-    return fromWire(await this.#client.operations.users.query(query))
+    return fromWire(await this.#client.queryUsers({ filter_conditions: filter, sort: sortToWire(sort), ...options }))
   }
 
   /** Creates users or replaces their data; server-side for anyone, else for oneself. */

@@ -17,7 +17,16 @@ import { systemTimers, type Timers } from "./timers.ts"
 import { createTokenSource, type TokenOrProvider, type TokenSource } from "./tokens.ts"
 import { version } from "./version.ts"
 import { createWatches, type Watched, type Watches } from "./watches.ts"
-import type { Answer, ChannelInput, ChannelState, OwnUser, QueryChannelsRequest, UserRequest } from "./wire.ts"
+import type {
+  Answer,
+  ChannelInput,
+  ChannelState,
+  OwnUser,
+  QueryChannelsRequest,
+  QueryUsersRequest,
+  User,
+  UserRequest,
+} from "./wire.ts"
 
 export interface WeirClientOptions {
   /** The app's public key. */
@@ -185,6 +194,17 @@ export class WeirClient {
     for (const { channel } of request.watch ? answer.channels : []) {
       session.watches.add({ kind: "channel", type: channel.type, id: channel.id, presence: request.presence ?? false })
     }
+    return answer
+  }
+
+  /** A page of users. `presence` also receives `user.presence.changed` of each, now and after each reconnect. */
+  async queryUsers(request: QueryUsersRequest = {}): Promise<Answer<{ users: User[] }>> {
+    // Server tokens have no socket to hear anything on.
+    if (!request.presence || (this.#session === null && this.#auth !== null))
+      return this.operations.users.query(request)
+    const session = this.#sessionOrThrow()
+    const answer = await this.#bound(session, (bound) => this.operations.users.query(request, bound))
+    for (const { id } of answer.users) session.watches.add({ kind: "user", id })
     return answer
   }
 

@@ -1,7 +1,18 @@
 // Events by name. The server's carry what contract/chat.md §5.2 lists; the client adds `connection.*` itself.
 
 import type { WeirApiError, WeirConnectionError } from "./errors.ts"
-import type { Activity, CallObject, ChannelMember, ChannelObject, Follow, Message, OwnUser, User } from "./wire.ts"
+import type {
+  Activity,
+  CallMember,
+  CallObject,
+  ChannelMember,
+  ChannelObject,
+  FeedObject,
+  Follow,
+  Message,
+  OwnUser,
+  User,
+} from "./wire.ts"
 
 interface ServerEvent {
   created_at?: string
@@ -30,6 +41,20 @@ interface MemberEvent<Type extends string> extends ChannelEvent {
   member: ChannelMember
 }
 
+/** Goes to the user whom it concerns, whether they watch the channel or not. */
+interface NotificationEvent<Type extends string> extends ChannelEvent {
+  type: Type
+  channel: ChannelObject
+  member?: ChannelMember
+}
+
+/** The reader's totals over all channels. */
+interface MarkReadCounts {
+  total_unread_count: number
+  unread_channels: number
+  unread_threads: number
+}
+
 interface FeedEvent<Type extends string> extends ServerEvent {
   type: Type
   /** `group:id`. */
@@ -40,6 +65,14 @@ interface CallEvent<Type extends string> extends ServerEvent {
   type: Type
   call_cid: string
   call?: CallObject
+}
+
+/** Goes to the members other than the caller, whether they watch the call or not. */
+interface RingEvent<Type extends string> extends CallEvent<Type> {
+  members: CallMember[]
+  /** Who rings. */
+  user: User
+  video: boolean
 }
 
 export interface HealthCheckEvent extends ServerEvent {
@@ -87,7 +120,7 @@ export type WeirEvent =
   | ChannelMessageEvent<"message.new">
   | ChannelMessageEvent<"message.updated">
   | ChannelMessageEvent<"message.deleted">
-  | (ChannelEvent & { type: "message.read"; user: User })
+  | (ChannelEvent & { type: "message.read"; user: User; last_read_message_id?: string })
   | TypingEvent<"typing.start">
   | TypingEvent<"typing.stop">
   | MemberEvent<"member.added">
@@ -96,15 +129,28 @@ export type WeirEvent =
   | (ChannelEvent & { type: "user.watching.start"; user: User; watcher_count?: number })
   | (ChannelEvent & { type: "user.watching.stop"; user: User; watcher_count?: number })
   | (ChannelEvent & { type: "channel.updated"; channel: ChannelObject })
+  | (ChannelEvent & { type: "channel.deleted"; channel: ChannelObject })
   | (ChannelEvent & { type: "notification.message_new"; message: Message; channel?: ChannelObject })
-  | (ChannelEvent & { type: "notification.added_to_channel"; channel: ChannelObject; member?: ChannelMember })
+  | NotificationEvent<"notification.added_to_channel">
+  | NotificationEvent<"notification.removed_from_channel">
+  | (ChannelEvent & { type: "notification.channel_deleted"; channel: ChannelObject })
+  | (ChannelEvent & MarkReadCounts & { type: "notification.mark_read"; last_read_message_id?: string })
   | (ServerEvent & { type: "user.presence.changed"; user: User })
   | (ServerEvent & { type: "user.updated"; user: User })
   | (FeedEvent<"feeds.activity.added"> & { activity: Activity })
   | (FeedEvent<"feeds.activity.updated"> & { activity: Activity })
   | (FeedEvent<"feeds.activity.deleted"> & { activity: Activity })
+  | (FeedEvent<"feeds.activity.removed_from_feed"> & { activity: Activity })
+  | (FeedEvent<"feeds.feed.updated"> & { feed: FeedObject })
   | (FeedEvent<"feeds.follow.created"> & { follow: Follow })
+  | (FeedEvent<"feeds.follow.updated"> & { follow: Follow })
   | (FeedEvent<"feeds.follow.deleted"> & { follow: Follow })
-  | CallEvent<"call.created">
-  | CallEvent<"call.updated">
-  | CallEvent<"call.ended">
+  | (CallEvent<"call.created"> & { members: CallMember[] })
+  | (CallEvent<"call.updated"> & { capabilities_by_role: Record<string, string[]> })
+  | (CallEvent<"call.ended"> & { user?: User })
+  | RingEvent<"call.ring">
+  | RingEvent<"call.notification">
+  | (CallEvent<"call.member_added"> & { members: CallMember[] })
+  | (CallEvent<"call.member_updated"> & { members: CallMember[] })
+  /** `members` holds the ids of those who were removed. */
+  | (CallEvent<"call.member_removed"> & { members: string[] })

@@ -36,10 +36,12 @@ export const limits = {
   tokenRefusalsMax: 3,
   /** Refused tokens that are remembered, to notice a provider that hands one out again. */
   tokensRefusedKeptMax: 5,
-  /** Channels, feeds and calls that are watched again after a reconnect; the oldest beyond it are let go. */
+  /** Channels, feeds, calls and users that are watched again after a reconnect; the oldest beyond it are let go. */
   watchesMax: 1000,
   /** Channels watched again by one query (contract/chat.md §3.6: the page of that query). */
   watchBatchSize: 30,
+  /** Users whose presence is followed again by one query; the page of that query. */
+  presenceBatchSize: 100,
   /** `typing.start` goes out at most this often (contract/chat.md §9.5). */
   typingStartIntervalMs: 2_000,
   /** Idle time after the last keystroke before `typing.stop`. */

@@ -8,6 +8,8 @@ export type Watched =
   | { kind: "channel"; type: string; id: string; presence: boolean }
   | { kind: "feed"; group: string; id: string }
   | { kind: "call"; type: string; id: string }
+  /** The presence of one user. */
+  | { kind: "user"; id: string }
 
 export interface Watches {
   add(watched: Watched): void
@@ -35,9 +37,11 @@ export function createWatches(): Watches {
           await watchChannels(batch, presence, operations, connectionId)
         }
       }
-      for (const watched of all) {
-        if (watched.kind !== "channel") await watchOne(watched, operations, connectionId)
+      const users = all.filter((watched) => watched.kind === "user")
+      for (const batch of batchesOf(users, limits.presenceBatchSize)) {
+        await watchUsers(batch, operations, connectionId)
       }
+      for (const watched of all) await watchOne(watched, operations, connectionId)
     },
   }
 
@@ -58,6 +62,16 @@ export function createWatches(): Watches {
     })
   }
 
+  async function watchUsers(batch: Watched[], operations: Operations, connectionId: string): Promise<void> {
+    const ids = batch.map(({ id }) => id)
+    const { users } = await operations.users.query(
+      { filter_conditions: { id: { $in: ids } }, presence: true, limit: ids.length },
+      { connection_id: connectionId },
+    )
+    const found = new Set(users.map(({ id }) => id))
+    for (const user of batch) if (!found.has(user.id)) watchesByKey.delete(keyOf(user))
+  }
+
   async function watchOne(watched: Watched, operations: Operations, connectionId: string): Promise<void> {
     const bound = { connection_id: connectionId }
     try {
@@ -73,8 +87,10 @@ export function createWatches(): Watches {
   }
 }
 
-const keyOf = (watched: Watched): string =>
-  `${watched.kind} ${watched.kind === "feed" ? watched.group : watched.type}:${watched.id}`
+function keyOf(watched: Watched): string {
+  if (watched.kind === "user") return `user ${watched.id}`
+  return `${watched.kind} ${watched.kind === "feed" ? watched.group : watched.type}:${watched.id}`
+}
 
 const batchesOf = <T>(all: T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))

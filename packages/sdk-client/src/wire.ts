@@ -257,9 +257,6 @@ export interface GetOrCreateFeedRequest extends ActingUser {
   data?: FeedInput
   limit?: number
   next?: string
-  prev?: string
-  view?: string
-  filter?: Filter
   /** Receive the feed's events; needs a connected socket. */
   watch?: boolean
 }
@@ -290,7 +287,6 @@ export interface FeedState {
   followers: Follow[]
   following: Follow[]
   next?: string
-  prev?: string
 }
 
 export interface ActivityContent {
@@ -299,9 +295,10 @@ export interface ActivityContent {
   mentioned_user_ids?: string[]
   filter_tags?: string[]
   interest_tags?: string[]
+  /** `public` or `private`. */
   visibility?: string
-  visibility_tag?: string
-  expires_at?: Timestamp
+  /** `everyone`, `people_i_follow` or `nobody`. */
+  restrict_replies?: string
   custom?: Custom
 }
 
@@ -310,7 +307,6 @@ export interface AddActivityRequest extends ActivityContent, ActingUser {
   /** `group:id` of each feed it goes to. */
   feeds: string[]
   id?: string
-  parent_id?: string
 }
 
 export interface UpdateActivityRequest extends ActivityContent, ActingUser {

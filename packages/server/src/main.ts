@@ -25,6 +25,7 @@ export async function main(env: Record<string, string | undefined>): Promise<num
       for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve())
     })
     log.info("draining")
+    await server.drain()
     await server.close()
     lock?.release()
     return 0

@@ -49,8 +49,8 @@ import { createPresence } from "./events/presence.ts"
 import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
-import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
 import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
+import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
 import { callKey, migrations as callMigrations, callRoutes, createCalls } from "./products/video/calls/index.ts"
 import { clientAddress } from "./request/address.ts"
 import { createHttp, type Peer } from "./request/http.ts"
@@ -80,7 +80,12 @@ export interface WeirServer {
   readonly firstApp: FirstApp
   /** Every operation that this server answers. */
   readonly operations: readonly Operation[]
-  /** Ends in order: no new callers, sockets away with «come back», requests finished, the queue written. */
+  /**
+   * Gives those around the node a moment to go elsewhere: it is not ready from now on, its sockets are sent away with
+   * «come back» and no new ones are let in, and requests are still answered, each as the last of its connection.
+   */
+  drain(): Promise<void>
+  /** Ends in order: no new callers, sockets away, requests finished, the queue written. */
   close(): Promise<void>
 }
 
@@ -122,7 +127,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     },
   })
   const sockets = createSockets({ clock, bus, presence, log, membersOf })
-  const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver })
+  const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
   const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })
   const wakeTasks = (): void => tasks.wake()
@@ -135,7 +140,10 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     clock,
     log,
     nodeId: bus.nodeId,
-    handlers: new Map([[deletionTaskKind, createDeletionHandler([chat.deleteContent])], ...feeds.tasks]),
+    handlers: new Map([
+      [deletionTaskKind, createDeletionHandler([chat.deleteContent, feeds.deleteContent])],
+      ...feeds.tasks,
+    ]),
   })
 
   const http = createHttp({
@@ -208,6 +216,18 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     return http.serve(request, peerOf(request, connectionAddress))
   }
 
+  const startDraining = (): void => {
+    draining = true
+    door.drain()
+    sockets.drain()
+  }
+  // A connection that is closed after an answer loses nothing; one that is closed while it is idle may lose a request
+  // that is on its way.
+  const lastWhenDraining = (response: Response): Response => {
+    if (draining) response.headers.set("connection", "close")
+    return response
+  }
+
   let listener: Listener | null = null
   let stopWatchingTls: (() => void) | null = null
   return {
@@ -228,7 +248,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
           if (isSocketPath(pathOf(request.url)) && request.headers.get("upgrade") !== null) {
             return door.upgrade(request, bunServer, peerOf(request, connectionAddress))
           }
-          return answer(request, connectionAddress)
+          return chain(answer(request, connectionAddress), lastWhenDraining)
         },
         error(error) {
           log.error("a request ended outside the pipeline", { cause: error })
@@ -246,10 +266,12 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       }
       return opened.url
     },
+    async drain() {
+      startDraining()
+      await Bun.sleep(drainNoticeMs)
+    },
     async close() {
-      draining = true
-      door.drain()
-      sockets.drain()
+      startDraining()
       stopWatchingTls?.()
       await Promise.race([listener?.stop(false), Bun.sleep(drainMs)])
       await listener?.stop(true)
@@ -362,7 +384,10 @@ const keepAliveSeconds = 120
  * limits.bodyBytesMax and refuses with its own error, and the runtime throws away what is left without keeping it.
  */
 const requestBytesMax = Number.MAX_SAFE_INTEGER
-const drainMs = 8_000
+/** How long a balancer and the clients have to notice that the node goes. */
+const drainNoticeMs = 1_000
+/** How long requests have to finish after that. The whole end takes less than 10 s. */
+const drainMs = 7_000
 
 const pathOf = (url: string): string => {
   try {

@@ -121,8 +121,22 @@ export function logOf(output: string): Record<string, unknown>[] {
   })
 }
 
+/** What a first start without given credentials shows to its operator. */
+export async function printedCredentials(node: NodeProcess): Promise<{ apiKey: string; secret: string }> {
+  await until("the secret is printed", () => printedSecret.test(node.output()))
+  const apiKey = /^ {2}key {5}([a-z0-9]{12})$/m.exec(node.output())?.[1] ?? ""
+  const secret = printedSecret.exec(node.output())?.[1] ?? ""
+  return { apiKey, secret }
+}
+
+export const printedSecret = /^ {2}secret {2}([a-z0-9]{64}) /m
+
 /** Waits until `holds` answers true and gives the milliseconds that it took. Throws after `timeoutMs`. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<number> {
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<number> {
   const startMs = performance.now()
   while (!(await holds())) {
     if (performance.now() - startMs > timeoutMs) throw new Error(`${what} did not come true within ${timeoutMs} ms`)

@@ -6,7 +6,15 @@ import { afterAll, afterEach, describe, expect, test } from "bun:test"
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { call, serverToken, testApiKey, testApiSecret, userToken } from "../src/testing.ts"
-import { endAllNodes, logOf, newMasterKey, runNode, startNode, temporaryFolder } from "./node-process.ts"
+import {
+  endAllNodes,
+  logOf,
+  newMasterKey,
+  printedCredentials,
+  runNode,
+  startNode,
+  temporaryFolder,
+} from "./node-process.ts"
 import { selfSigned } from "./self-signed.ts"
 
 const folders: { path: string; remove: () => void }[] = []
@@ -27,10 +35,7 @@ describe("the credentials of the first app", () => {
     const dataDir = join(newFolder(), "data")
     const settings = { WEIR_DATA_DIR: dataDir, ...generated }
     const first = await startNode(settings, { through: "launcher" })
-    const apiKey = /^ {2}key {5}([a-z0-9]{12})$/m.exec(first.output())?.[1] ?? ""
-    const secret = /^ {2}secret {2}([a-z0-9]{64}) /m.exec(first.output())?.[1] ?? ""
-    expect(apiKey).not.toBe("")
-    expect(secret).not.toBe("")
+    const { apiKey, secret } = await printedCredentials(first)
     const answers = await call(first.url, "GET", "/api/v2/app", { apiKey, as: serverToken({}, secret) })
     expect(answers.status).toBe(200)
     const refused = await call(first.url, "GET", "/api/v2/app", { apiKey, as: serverToken({}, testApiSecret) })
@@ -66,8 +71,7 @@ describe("the credentials of the first app", () => {
   test("given ones join those that an earlier start generated", async () => {
     const settings = { WEIR_DATA_DIR: newFolder() }
     const first = await startNode({ ...settings, ...generated })
-    const apiKey = /^ {2}key {5}(\S+)/m.exec(first.output())?.[1] ?? ""
-    const secret = /^ {2}secret {2}(\S+)/m.exec(first.output())?.[1] ?? ""
+    const { apiKey, secret } = await printedCredentials(first)
     await first.end("SIGTERM")
     const second = await startNode(settings)
     const byGenerated = await call(second.url, "GET", "/api/v2/app", { apiKey, as: serverToken({}, secret) })

@@ -143,14 +143,17 @@ export const ReadStateResponse = Type.Object({
   unread_messages: Type.Integer(),
 })
 
+/** Clients send an empty id where they mean none. */
+const reference = Type.Optional(Type.String({ maxLength: 255, pattern: "^[\\w@:.-]*$" }))
+
 /** What callers say of a message; the other members of the wire's model are ignored. */
 export const MessageRequest = Type.Object({
   id: Type.Optional(ObjectId),
   text: Type.Optional(Type.String({ maxLength: chatLimits.textCharsMax })),
   type: Type.Optional(Type.Union([Type.Literal("regular"), Type.Literal("system"), Type.Literal("")])),
-  parent_id: Type.Optional(Type.String({ maxLength: 255 })),
+  parent_id: reference,
   show_in_channel: Type.Optional(Type.Boolean()),
-  quoted_message_id: Type.Optional(Type.String({ maxLength: 255 })),
+  quoted_message_id: reference,
   silent: Type.Optional(Type.Boolean()),
   attachments: Type.Optional(Type.Array(Attachment, { maxItems: chatLimits.attachmentsPerMessageMax })),
   mentioned_users: Type.Optional(Type.Array(UserId, { maxItems: chatLimits.mentionsPerMessageMax })),
@@ -180,7 +183,7 @@ export const Page = (limitMax: number) =>
   })
 
 const when = Type.Optional(Timestamp)
-const anchor = Type.Optional(Type.String({ minLength: 1, maxLength: 255 }))
+const anchor = Type.Optional(ObjectId)
 
 /** One anchor at most; without one the newest messages. Answers are oldest first in every case. */
 export const MessagePage = Type.Object({

@@ -45,6 +45,19 @@ export const limits = {
   outboxKeptMs: 24 * 60 * 60_000,
   outboxPruneEveryMs: 10 * 60_000,
 
+  // Events that the bus did not bring
+  /** Looked for this often while some may be missing. */
+  catchUpEveryMs: 1_000,
+  /** A gap shows late (busSilenceMs), and an event is dated before its commit (transactionTimeoutMs of the store). */
+  catchUpLookBackMs: 15_000,
+  /** After a gap, how long other nodes may still be on their way back to the bus. */
+  catchUpSettleMs: 5_000,
+  /** Beyond it the sockets have to start anew. */
+  catchUpEventsMax: 50_000,
+  catchUpBatchMax: 100,
+  /** Ids of events that were told, so that none is told twice. Twice what is caught up with at most. */
+  eventsRememberedMax: 200_000,
+
   // Sockets
   /** From open to the first frame (contract/auth.md, connection handshake). */
   firstFrameTimeoutMs: 5_000,

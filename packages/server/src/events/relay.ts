@@ -1,12 +1,14 @@
 // Between the commit and the world. Committed events go to the sockets of this node at once and over the bus to the
 // others; the outbox row is then marked, in batches. Rows that stay unmarked belong to a node that died in between:
-// any node takes them over, so an event is told at least once.
+// any node takes them over. What the bus loses is found again in the outbox (catch-up.ts). So an event is told at least
+// once, and twice only by a node that does not remember the first time.
 
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
 import type { Database, StoredEvent } from "../store/database.ts"
 import { markRelayed, prune, takeStale } from "../store/outbox.ts"
 import type { Bus } from "./bus/bus.ts"
+import { createCatchUp } from "./catch-up.ts"
 import type { Delivery } from "./event.ts"
 import { limits } from "./limits.ts"
 
@@ -26,22 +28,36 @@ export interface RelayParts {
   readonly clock: Clock
   readonly log: Logger
   readonly deliver: Deliver
+  /** Sends all sockets of this node away with «come back»: more was missed than can be told. */
+  readonly sendAway: () => void
 }
 
-export function createRelay({ db, bus, clock, log, deliver }: RelayParts): Relay {
+/** As it travels on the bus; `id` only when it has a row. */
+interface Told {
+  readonly id?: number
+  readonly appId: number
+  readonly deliveries: readonly Delivery[]
+}
+
+export function createRelay({ db, bus, clock, log, deliver, sendAway }: RelayParts): Relay {
   const unmarked: number[] = []
   let lastPruneMs = clock.now()
+  // Alone, a node can neither miss an event nor be told of one twice.
+  const catchUp = bus.shared ? createCatchUp({ db, bus, clock, log, deliver, sendAway }) : null
 
-  const tell = (appId: number, deliveries: readonly Delivery[]): void => {
-    deliver(appId, deliveries)
-    if (bus.shared) bus.publish("event", JSON.stringify({ appId, deliveries }))
+  const tellHere = ({ id, appId, deliveries }: Told): void => {
+    if (id === undefined || catchUp === null || catchUp.isNew(id)) deliver(appId, deliveries)
+  }
+  const tell = (told: Told): void => {
+    tellHere(told)
+    if (bus.shared) bus.publish("event", JSON.stringify(told))
   }
   const tellStored = (events: readonly StoredEvent[]): void => {
     for (const event of events) {
       unmarked.push(event.id)
       // One event that cannot be told must not silence those behind it.
       try {
-        tell(event.appId, event.deliveries as readonly Delivery[])
+        tell({ id: event.id, appId: event.appId, deliveries: event.deliveries as readonly Delivery[] })
       } catch (error) {
         log.error("an event could not be told", { type: event.type, cause: error })
       }
@@ -50,9 +66,7 @@ export function createRelay({ db, bus, clock, log, deliver }: RelayParts): Relay
 
   db.onCommitted(tellStored)
   const stopHearing = bus.subscribe("event", (payload, fromNode) => {
-    if (fromNode === bus.nodeId) return
-    const { appId, deliveries } = JSON.parse(payload) as { appId: number; deliveries: Delivery[] }
-    deliver(appId, deliveries)
+    if (fromNode !== bus.nodeId) tellHere(JSON.parse(payload) as Told)
   })
 
   const mark = async (): Promise<void> => {
@@ -79,11 +93,12 @@ export function createRelay({ db, bus, clock, log, deliver }: RelayParts): Relay
     await takeOver()
     await pruneOld()
   })
+  const repeatCatchUp = catchUp === null ? null : repeatedly(log, limits.catchUpEveryMs, catchUp.run)
   return {
-    tell,
+    tell: (appId, deliveries) => tell({ appId, deliveries }),
     async close() {
       stopHearing()
-      await Promise.all([repeat.stop(), repeatStale.stop()])
+      await Promise.all([repeat.stop(), repeatStale.stop(), repeatCatchUp?.stop()])
       await mark()
     },
   }

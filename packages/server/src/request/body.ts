@@ -14,8 +14,9 @@ export async function readBody(request: Request): Promise<unknown> {
     throw inputError(`content-encoding ${encoding.slice(0, 40)} is not supported, send gzip or identity`)
   }
   // The runtime reads no more than what was declared; a body in chunks declares nothing and is counted here.
-  if (declared !== null && encoding === "identity") return parseBody(await request.text())
-  const bytes = declared === null ? await readChunks(request.body) : Buffer.from(await request.arrayBuffer())
+  if (declared !== null && encoding === "identity") return parseBody(await request.text().catch(cutShort))
+  const bytes =
+    declared === null ? await readChunks(request.body) : Buffer.from(await request.arrayBuffer().catch(cutShort))
   if (bytes.length === 0) return null
   return parseBody((encoding === "gzip" ? unpacked(bytes) : bytes).toString("utf8"))
 }
@@ -25,7 +26,7 @@ async function readChunks(body: ReadableStream<Uint8Array>): Promise<Buffer> {
   let bytes = 0
   const reader = body.getReader()
   for (;;) {
-    const { done, value } = await reader.read()
+    const { done, value } = await reader.read().catch(cutShort)
     if (done) return Buffer.concat(chunks)
     bytes += value.length
     if (bytes > limits.bodyBytesMax) {
@@ -43,6 +44,11 @@ function unpacked(bytes: Buffer): Buffer {
     if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") throw tooBig()
     throw inputError("the request body is not valid gzip")
   }
+}
+
+/** The client, or the end of this node, closed the connection in the middle: nobody's fault here, and nobody to tell. */
+function cutShort(cause: unknown): never {
+  throw new ApiError("input", "the request body ended before it was whole", { cause })
 }
 
 const tooBig = (): ApiError =>

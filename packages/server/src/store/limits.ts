@@ -41,6 +41,8 @@ export const limits = {
   readsWaitingMax: 10_000,
   /** A claim on an event that its claimant has not relayed by then is void. */
   outboxClaimMs: 30_000,
+  /** Rows of one look through the ids of events. */
+  outboxPageMax: 1_000,
   /** Rows of one statement that marks or prunes. */
   outboxBatchMax: 500,
   /** Names in the path of a custom field, and characters of each. */

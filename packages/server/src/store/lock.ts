@@ -10,6 +10,10 @@ export interface DataDirLock {
   release(): void
 }
 
+// A connection that nobody refers to is closed by the garbage collector, and its lock with it. The lock must not
+// depend on what the caller does with the answer.
+const held = new Set<SqliteFile>()
+
 /** Locks an existing folder. Throws DataDirLocked when another process, or another part of this one, holds it. */
 export function lockDataDir(dir: string): DataDirLock {
   const file = new SqliteFile(join(dir, "weir.lock"), { readwrite: true, create: true })
@@ -24,11 +28,10 @@ export function lockDataDir(dir: string): DataDirLock {
       cause: error,
     })
   }
-  let isHeld = true
+  held.add(file)
   return {
     release() {
-      if (!isHeld) return
-      isHeld = false
+      if (!held.delete(file)) return
       file.exec("rollback")
       file.close()
     },

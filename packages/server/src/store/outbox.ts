@@ -3,7 +3,7 @@
 // to a node that died in between; another node claims them, so each event is told at least once.
 
 import { type Generated, type Selectable, sql } from "kysely"
-import type { Database, OutboxEvent, StoredEvent, Tx } from "./database.ts"
+import type { Database, OutboxEvent, Read, StoredEvent, Tx } from "./database.ts"
 import { limits } from "./limits.ts"
 import type { Migration } from "./migrate.ts"
 
@@ -102,6 +102,36 @@ export async function takeStale(db: Database, { olderThanMs, nodeId, limit }: Ta
     await tx.updateTable("outbox").set({ claimed_by: nodeId, claimed_at: olderThanMs }).where("id", "in", ids).execute()
     return rows.map(eventOf)
   })
+}
+
+/**
+ * Ids of the events that were written since `sinceMs` (milliseconds since 1970), in their order; when there are more
+ * than `max`, the newest of them.
+ */
+export async function selectIdsSince(read: Read, sinceMs: number, max: number): Promise<number[]> {
+  const ids: number[] = []
+  // From the newest backwards: ids are indexed and times are not, and both grow together but for moments.
+  for (let before = Number.MAX_SAFE_INTEGER; ids.length < max; ) {
+    const page = await read
+      .selectFrom("outbox")
+      .select(["id", "created_at"])
+      .where("id", "<", before)
+      .orderBy("id", "desc")
+      .limit(limits.outboxPageMax)
+      .execute()
+    for (const { id, created_at } of page) if (created_at >= sinceMs && ids.length < max) ids.push(id)
+    const last = page.at(-1)
+    if (last === undefined || page.length < limits.outboxPageMax || last.created_at < sinceMs) break
+    before = last.id
+  }
+  return ids.reverse()
+}
+
+/** Events by their ids, at most limits.outboxBatchMax of them, in the order of the ids. Pruned ones are left out. */
+export async function selectEvents(read: Read, ids: readonly number[]): Promise<StoredEvent[]> {
+  if (ids.length === 0) return []
+  const rows = await read.selectFrom("outbox").selectAll().where("id", "in", ids).orderBy("id").execute()
+  return rows.map(eventOf)
 }
 
 /** Deletes relayed events that are older than `olderThanMs` (milliseconds since 1970); answers how many. */

@@ -1,7 +1,7 @@
 // Transactions on a database that runs many at once, each on a connection of its own.
 
 import type { StoredEvent } from "./database.ts"
-import { attemptsFor, type PostgresPools, type PostgresSession } from "./dialects/postgres.ts"
+import { attemptsFor, isConnectionLost, type PostgresPools, type PostgresSession } from "./dialects/postgres.ts"
 import type { OpenTransaction, Transactor, TransactParts } from "./engine.ts"
 import { limits } from "./limits.ts"
 import { createSlots } from "./slots.ts"
@@ -35,7 +35,10 @@ export function createPooledTransactor(pools: PostgresPools, parts: TransactPart
       value = await withinTime(work(transaction.open), timeoutMs)
       events = await transaction.finish()
       if (events.length > 0) turn = order.enter(new Set(events.map(({ appId, stream }) => `${appId} ${stream}`)))
-      await session.commit()
+      await session.commit().catch((error) => {
+        // It may stand or not: another attempt could do everything twice.
+        throw isConnectionLost(error) ? internalError("the connection was lost during a commit", error) : error
+      })
     } catch (error) {
       turn?.end()
       transaction.abandon()

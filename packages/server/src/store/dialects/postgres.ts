@@ -60,7 +60,9 @@ export async function openPostgres(
     await requireServer(readers.sql)
   } catch (error) {
     await close()
-    throw new Error(`the database at ${new URL(url).host} cannot be used: ${(error as Error).message}`, { cause: error })
+    throw new Error(`the database at ${new URL(url).host} cannot be used: ${(error as Error).message}`, {
+      cause: error,
+    })
   }
   return {
     reader: readerOf(readers),
@@ -206,20 +208,25 @@ function typedError(error: unknown): unknown {
 }
 
 /**
- * How often a transaction may be tried when it ends with this error; 1 for errors that another attempt would meet
- * again. SQLSTATE: PostgreSQL manual, appendix A.
+ * How often a read, or a transaction whose commit was not sent, may be tried when it ends with this error; 1 for
+ * errors that another attempt would meet again. SQLSTATE: PostgreSQL manual, appendix A.
  */
 export function attemptsFor(error: unknown): number {
   if (!(error instanceof SQL.PostgresError)) return 1
   if (error.errno === serializationFailure || error.errno === deadlockDetected) return limits.attemptsMax
-  // Another node has upgraded the database. Each connection finds out once and then plans its statement anew.
-  if (error.errno === featureNotSupported && error.routine === "RevalidateCachedQuery") {
-    return limits.connectionsMax + 1
-  }
-  return 1
+  // After a restart of the server, or an upgrade by another node, each connection finds out once by itself.
+  const isStalePlan = error.errno === featureNotSupported && error.routine === "RevalidateCachedQuery"
+  return isStalePlan || isConnectionLost(error) ? limits.connectionsMax + 1 : 1
 }
+
+/** Whether the connection ended under a statement, so that nobody knows what became of it. */
+export const isConnectionLost = (error: unknown): boolean =>
+  error instanceof SQL.PostgresError &&
+  (error.code === "ERR_POSTGRES_CONNECTION_CLOSED" || error.errno === adminShutdown || error.errno === crashShutdown)
 
 const uniqueViolation = "23505"
 const serializationFailure = "40001"
 const deadlockDetected = "40P01"
 const featureNotSupported = "0A000"
+const adminShutdown = "57P01"
+const crashShutdown = "57P02"

@@ -379,6 +379,12 @@ describe.each(backends)("channels on %s", (backend) => {
       await update(id, serverToken(), { data: { disabled: true } })
       expect((await query(id, { as: as("bob") })).body.code).toBe(17)
       expect((await query(id, { as: serverToken() })).status).toBe(201)
+      // It is still listed, without what is in it.
+      const body = { filter_conditions: { id } }
+      const list = await t.call("POST", "/api/v2/chat/channels", { as: as("bob"), body })
+      expect(list.body.channels).toMatchObject([
+        { channel: { id, disabled: true, own_capabilities: [] }, messages: [], members: [] },
+      ])
     })
   })
 

@@ -26,6 +26,7 @@ import {
   channelType,
   distinctId,
   refuse,
+  requireEnabled,
 } from "../types/index.ts"
 import { accessOf, type Channels } from "./cache.ts"
 import { channelCreated, channelUpdated } from "./events.ts"
@@ -126,7 +127,9 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
           if (channel === null) return []
           const access = await accessOf(parts.members, principal, channel)
           const watcherCount = parts.watcherCount(appId, row.cid)
-          const options: StateOptions = { contents, watcherIds: null, watcherCount }
+          // A disabled channel is listed and closed (contract/chat.md §3.16).
+          const isOpen = requireEnabled(principal, channel).allowed
+          const options: StateOptions = { contents: isOpen ? contents : null, watcherIds: null, watcherCount }
           return [await channelState(parts, read, principal, actor, access, row, options)]
         }),
       )
@@ -345,7 +348,9 @@ async function watchIfAsked(
     principal,
     appId,
     connectionId,
-    channels: opened.filter((access) => access !== null),
+    channels: opened
+      .filter((access) => access !== null)
+      .filter(({ channel }) => requireEnabled(principal, channel).allowed),
     presenceOf: presence ? states.flatMap(({ members }) => members.map(({ user_id }) => user_id)) : [],
     watches: watch,
     now,

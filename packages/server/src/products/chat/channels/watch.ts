@@ -7,7 +7,7 @@ import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
 import type { Read } from "../../../store/database.ts"
 import type { People } from "../members/index.ts"
-import { type Channel, type ChannelAccess, canRead, channelAccess } from "../types/index.ts"
+import { type Channel, type ChannelAccess, canRead, channelAccess, requireEnabled } from "../types/index.ts"
 import { watchingChanged } from "./events.ts"
 import { limits } from "./limits.ts"
 import { channelOf } from "./rules.ts"
@@ -93,6 +93,7 @@ async function noLongerReadable(read: Read, { principal, appId, channels }: Watc
       const row = standing.get(cid)
       const channel = row === undefined ? null : channelOf(row)
       if (channel === null || channel.deletedAt !== null) return true
-      return !canRead(principal, channelAccess(channel, memberships.get(cid) ?? null)).allowed
+      const isReadable = canRead(principal, channelAccess(channel, memberships.get(cid) ?? null)).allowed
+      return !isReadable || !requireEnabled(principal, channel).allowed
     })
 }

@@ -155,6 +155,7 @@ export const selectMembersById = (
 export async function insertMembers(tx: Tx, rows: readonly ChannelMemberRow[]): Promise<ChannelMemberRow[]> {
   const [first] = rows
   if (first === undefined) return []
+  await lockChannel(tx, first.app_id, first.cid)
   const added = await tx
     .insertInto("channel_members")
     .values(rows)
@@ -174,6 +175,7 @@ export async function deleteMembers(
   userIds: readonly string[],
 ): Promise<ChannelMemberRow[]> {
   if (userIds.length === 0) return []
+  await lockChannel(tx, appId, cid)
   const gone = await tx
     .deleteFrom("channel_members")
     .where("app_id", "=", appId)
@@ -221,6 +223,10 @@ export const selectChannelsOf = (
     .orderBy("cid")
     .limit(limit)
     .execute()
+
+// Whoever sends a message locks the channel's row first and then their membership's. The same order here, or the two
+// could wait for each other.
+const lockChannel = (tx: Tx, appId: number, cid: string): Promise<unknown> => addToMemberCount(tx, appId, cid, 0)
 
 const addToMemberCount = (tx: Tx, appId: number, cid: string, more: number): Promise<unknown> =>
   tx

@@ -13,5 +13,6 @@ export {
   selectMessage,
   selectPage,
   selectUnswept,
+  statement,
   sweepMessages,
 } from "./store.ts"

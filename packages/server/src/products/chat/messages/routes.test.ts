@@ -155,6 +155,11 @@ describe.each(backends)("messages on %s", (backend) => {
       expect(codes(await send(cid, "alice", { text: 7 }))).toEqual([400, 4])
       expect(codes(await send(cid, "alice", { id: "no spaces", text: "x" }))).toEqual([400, 4])
       expect(codes(await send(cid, "alice", { text: "a\u0000b" }))).toEqual([400, 4])
+      // Nothing that a client sends as an id may reach the database as something that it cannot take.
+      for (const bad of [{ parent_id: "a\u0000" }, { quoted_message_id: "a\u0000" }]) {
+        expect(codes(await send(cid, "alice", { text: "x", ...bad }))).toEqual([400, 4])
+      }
+      expect((await send(cid, "alice", { text: "x", parent_id: "", quoted_message_id: "" })).status).toBe(201)
       const stream = await channel([], "livestream")
       const linked = await send(stream, "guest", { text: "https://spam.example" })
       expect(codes(linked)).toEqual([403, 17])
@@ -332,6 +337,19 @@ describe.each(backends)("messages on %s", (backend) => {
       expect(codes(await remove(id, as("alice"), "?hard=perhaps"))).toEqual([400, 4])
       expect((await remove(id, as("root"))).status).toBe(200)
     })
+  })
+
+  // Sending and leaving take the same locks; in the wrong order they would wait for each other.
+  test("members who leave while they send", async () => {
+    const cid = await channel()
+    for (let round = 0; round < 5; round++) {
+      const answers = await Promise.all([
+        ...Array.from({ length: 6 }, (_, n) => send(cid, null, { text: String(n), user_id: "bob" })),
+        t.call("POST", `/api/v2/chat/channels/${cid}`, { body: { remove_members: ["bob"] } }),
+      ])
+      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
+      await t.call("POST", `/api/v2/chat/channels/${cid}`, { body: { add_members: ["bob"] } })
+    }
   })
 
   test("many who send at once get numbers in one order, and everybody's unread count is right", async () => {

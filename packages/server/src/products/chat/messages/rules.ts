@@ -30,7 +30,7 @@ export function messageContent(
   const list = input.attachments ?? []
   const attachments = list.length === 0 ? "[]" : JSON.stringify(list.map(normalAttachment))
   requireBytes(attachments, chatLimits.attachmentsBytesMax, "attachments of the message", "message.attachments")
-  if (text === "" && list.length === 0 && custom === "{}" && input.quoted_message_id === undefined) {
+  if (text === "" && list.length === 0 && custom === "{}" && !input.quoted_message_id) {
     throw inputError("message needs a text, attachments or custom data", { "message.text": "is required" })
   }
   return {
@@ -97,7 +97,7 @@ export function composeMessage({ id, input, content, authorId, parent, channel, 
     ...content,
     parent_id: parent?.id ?? null,
     show_in_channel: parent !== null && shown ? 1 : 0,
-    quoted_message_id: input.quoted_message_id ?? null,
+    quoted_message_id: input.quoted_message_id || null,
     reply_count: 0,
     deleted_reply_count: 0,
     silent: input.silent ? 1 : 0,

@@ -1,4 +1,4 @@
-import { sql } from "kysely"
+import { type Compilable, type CompiledQuery, type QueryExecutorProvider, type QueryResult, sql } from "kysely"
 import type { Read, Tx } from "../../../store/database.ts"
 
 export interface MessageRow {
@@ -46,6 +46,35 @@ declare module "../../../store/database.ts" {
   }
 }
 
+/** What stands for a value while a statement is built. */
+class Place {
+  constructor(readonly name: string) {}
+}
+
+/**
+ * A statement that is built once per kind of database and then only sent with new values. To build one costs several
+ * times what it takes to run, so the few that run with every message are made this way. `build` calls `value` with
+ * the name of a member of `Values` wherever it belongs.
+ */
+export function statement<Values extends object, Row>(
+  build: (tx: Tx, value: (name: keyof Values & string) => never) => Compilable,
+): (tx: Tx, values: Values) => Promise<QueryResult<Row>> {
+  const built = new Map<string, CompiledQuery<Row>>()
+  return (tx, values) => {
+    const { dialect } = tx.capabilities
+    let query = built.get(dialect)
+    if (query === undefined) {
+      query = build(tx, (name) => new Place(name) as never).compile() as CompiledQuery<Row>
+      built.set(dialect, query)
+    }
+    const parameters = query.parameters.map((parameter) =>
+      parameter instanceof Place ? values[parameter.name as keyof Values] : parameter,
+    )
+    // A Tx is a Kysely whose type hides what modules have no use for otherwise.
+    return (tx as unknown as QueryExecutorProvider).getExecutor().executeQuery<Row>({ ...query, parameters })
+  }
+}
+
 export const selectMessage = (read: Read, appId: number, id: string): Promise<MessageRow | undefined> =>
   read.selectFrom("messages").selectAll().where("app_id", "=", appId).where("id", "=", id).executeTakeFirst()
 
@@ -54,6 +83,28 @@ export interface MessagePlace {
   readonly seq: number
   readonly counted: number
   readonly createdAt: number
+}
+
+const takePlaceStatement = statement<{ app_id: number; cid: string; counts: number; now: number }, PlaceRow>(
+  (tx, value) =>
+    tx
+      .updateTable("channels")
+      .set((update) => ({
+        message_seq: update("message_seq", "+", 1),
+        counted: update("counted", "+", value("counts")),
+        last_message_at: sql<number>`case when last_message_at > ${value("now")} then last_message_at
+          else ${value("now")} end`,
+      }))
+      .where("app_id", "=", value("app_id"))
+      .where("cid", "=", value("cid"))
+      .where("deleted_at", "is", null)
+      .returning(["message_seq", "counted", "last_message_at"]),
+)
+
+interface PlaceRow {
+  readonly message_seq: number
+  readonly counted: number
+  readonly last_message_at: number
 }
 
 /**
@@ -67,19 +118,9 @@ export async function takePlace(
   counts: boolean,
   now: number,
 ): Promise<MessagePlace | undefined> {
-  const row = await tx
-    .updateTable("channels")
-    .set((update) => ({
-      message_seq: update("message_seq", "+", 1),
-      counted: update("counted", "+", counts ? 1 : 0),
-      last_message_at: sql<number>`case when last_message_at > ${now} then last_message_at else ${now} end`,
-    }))
-    .where("app_id", "=", appId)
-    .where("cid", "=", cid)
-    .where("deleted_at", "is", null)
-    .returning(["message_seq", "counted", "last_message_at"])
-    .executeTakeFirst()
-  return row && { seq: row.message_seq, counted: row.counted, createdAt: row.last_message_at ?? now }
+  const { rows } = await takePlaceStatement(tx, { app_id: appId, cid, counts: counts ? 1 : 0, now })
+  const [row] = rows
+  return row && { seq: row.message_seq, counted: row.counted, createdAt: row.last_message_at }
 }
 
 /** Gives a place back that nothing was stored at. Only in the transaction that took it. */
@@ -102,14 +143,45 @@ export const returnPlace = (tx: Tx, appId: number, cid: string, counted: boolean
     .where("cid", "=", cid)
     .execute()
 
+const messageColumns = [
+  "app_id",
+  "id",
+  "cid",
+  "seq",
+  "counted",
+  "in_channel",
+  "user_id",
+  "type",
+  "text",
+  "attachments",
+  "mentioned_user_ids",
+  "mentioned_channel",
+  "mentioned_here",
+  "parent_id",
+  "show_in_channel",
+  "quoted_message_id",
+  "reply_count",
+  "deleted_reply_count",
+  "silent",
+  "custom",
+  "created_at",
+  "updated_at",
+  "text_updated_at",
+  "deleted_at",
+  "deletion",
+] as const satisfies (keyof MessageRow)[]
+
+const insertStatement = statement<MessageRow, never>((tx, value) =>
+  tx
+    .insertInto("messages")
+    .values(Object.fromEntries(messageColumns.map((name) => [name, value(name)])) as unknown as MessageRow)
+    .onConflict((conflict) => conflict.columns(["app_id", "id"]).doNothing()),
+)
+
 /** Whether it was stored; false when there is a message with this id already. */
 export async function insertMessage(tx: Tx, row: MessageRow): Promise<boolean> {
-  const result = await tx
-    .insertInto("messages")
-    .values(row)
-    .onConflict((conflict) => conflict.columns(["app_id", "id"]).doNothing())
-    .executeTakeFirst()
-  return Number(result.numInsertedOrUpdatedRows ?? 0) > 0
+  const { numAffectedRows } = await insertStatement(tx, row)
+  return (numAffectedRows ?? 0n) > 0n
 }
 
 export type MessageContent = Pick<

@@ -3,6 +3,7 @@
 
 import { count, sum } from "../../../store/columns.ts"
 import type { Read, Tx } from "../../../store/database.ts"
+import { statement } from "../messages/index.ts"
 
 /** How far somebody has read. */
 export interface ReadMark {
@@ -13,16 +14,42 @@ export interface ReadMark {
   readonly counted: number
 }
 
-/** Moves a member's mark, never backwards. Whoever is no member has none. */
-export const moveMark = (tx: Tx, appId: number, cid: string, userId: string, mark: ReadMark): Promise<unknown> =>
+interface MarkValues {
+  readonly app_id: number
+  readonly cid: string
+  readonly user_id: string
+  readonly at: number
+  readonly message_id: string | null
+  readonly seq: number
+  readonly counted: number
+}
+
+const moveStatement = statement<MarkValues, never>((tx, value) =>
   tx
     .updateTable("channel_members")
-    .set({ last_read: mark.at, last_read_message_id: mark.messageId, read_seq: mark.seq, read_counted: mark.counted })
-    .where("app_id", "=", appId)
-    .where("cid", "=", cid)
-    .where("user_id", "=", userId)
-    .where("read_seq", "<=", mark.seq)
-    .execute()
+    .set({
+      last_read: value("at"),
+      last_read_message_id: value("message_id"),
+      read_seq: value("seq"),
+      read_counted: value("counted"),
+    })
+    .where("app_id", "=", value("app_id"))
+    .where("cid", "=", value("cid"))
+    .where("user_id", "=", value("user_id"))
+    .where("read_seq", "<=", value("seq")),
+)
+
+/** Moves a member's mark, never backwards. Whoever is no member has none. */
+export const moveMark = (tx: Tx, appId: number, cid: string, userId: string, mark: ReadMark): Promise<unknown> =>
+  moveStatement(tx, {
+    app_id: appId,
+    cid,
+    user_id: userId,
+    at: mark.at,
+    message_id: mark.messageId,
+    seq: mark.seq,
+    counted: mark.counted,
+  })
 
 /** The channel's end; undefined when there is no such channel. */
 export const selectChannelEnd = (

@@ -1,7 +1,7 @@
 // The door of feeds: builds the product from its three modules, which stand on each other in this order.
 
 import type { TaskHandler } from "../../../core/tasks/index.ts"
-import type { Users } from "../../../core/users/index.ts"
+import type { DeleteContent, Users } from "../../../core/users/index.ts"
 import type { Caches } from "../../../events/caches.ts"
 import type { Presence } from "../../../events/presence.ts"
 import type { Sockets } from "../../../events/sockets.ts"
@@ -23,6 +23,7 @@ import {
   migrations as followMigrations,
   followRoutes,
 } from "../follows/index.ts"
+import { createDeleteContent } from "./deletion.ts"
 import { migrations as activityMigrations } from "./migrations.ts"
 import { activityRoutes, createReadActivities } from "./routes.ts"
 
@@ -40,6 +41,7 @@ export interface FeedProduct {
   readonly routes: readonly Route[]
   /** What the product does behind its replies, by kind of task. */
   readonly tasks: ReadonlyMap<string, TaskHandler>
+  readonly deleteContent: DeleteContent
 }
 
 export function createFeedProduct({ caches, read, users, presence, sockets, wakeTasks }: FeedParts): FeedProduct {
@@ -56,6 +58,7 @@ export function createFeedProduct({ caches, read, users, presence, sockets, wake
       ...activityRoutes({ lookUp, people }),
     ],
     tasks: new Map([[settleFollowsTask, createSettleFollows({ relations, people })]]),
+    deleteContent: createDeleteContent({ feeds, relations, people }),
   }
 }
 

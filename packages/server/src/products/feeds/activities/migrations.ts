@@ -27,6 +27,7 @@ export const migrations: readonly Migration[] = [
         .addColumn("deleted_at", columns.number)
         .addPrimaryKeyConstraint("activities_pk", ["app_id", "id"])
         .execute()
+      await schema.createIndex("activities_user").on("activities").columns(["app_id", "user_id"]).execute()
       await schema
         .createTable("feed_activities")
         .addColumn("app_id", columns.number, (column) => column.notNull())

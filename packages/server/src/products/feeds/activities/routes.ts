@@ -1,7 +1,7 @@
 import { type AppCaller, inputError, feeds as operations } from "@weir/protocol"
 import { can } from "../../../authorize/decide.ts"
 import { uuid } from "../../../base/ids.ts"
-import { requireUsers } from "../../../core/users/index.ts"
+import { requireUsers, type UserResponse } from "../../../core/users/index.ts"
 import { type Route, route } from "../../../request/route.ts"
 import type { Read, Tx } from "../../../store/database.ts"
 import {
@@ -88,12 +88,7 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
     ...mayWriteTo(principal, written),
   ]
 
-  const shown = async (row: ActivityRow): Promise<ActivityResponse> =>
-    activityResponse(row, await people(row.app_id, [row.user_id, ...mentionedIn(row)]))
-
-  /** Whoever did it; null for a server call that names nobody. */
-  const actorOf = async (appId: number, userId: string | null) =>
-    userId === null ? null : (await people(appId, [userId]))(userId)
+  const shown = (row: ActivityRow): Promise<ActivityResponse> => show(people, row)
 
   /** Replaces what is stored, and tells the watchers of the feeds that it is in, came into or left. */
   const change = async (tx: Tx, before: ActivityRow, after: ActivityRow, actor: string | null, now: number) => {
@@ -111,7 +106,7 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
     }
     await addToCounts(tx, appId, moves)
     const activity = await shown(after)
-    const user = await actorOf(appId, actor)
+    const user = await actorOf(people, appId, actor)
     for (const [name, feed] of feeds) {
       const event = { appId, feed, now, user }
       if (!isIn.has(name)) tx.emit(activityRemovedFromFeed(event, activity))
@@ -208,21 +203,46 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
         const isHard = input.query.hard_delete === true
         const before = await selectActivity(tx, appId, input.path.id)
         if (before === undefined || (before.deleted_at !== null && !isHard)) throw absentActivity(input.path.id)
-        const after: ActivityRow = { ...before, deleted_at: now, updated_at: now }
-        if (before.deleted_at === null) {
-          const feeds = await lockFeeds(tx, appId, feedsOf(before))
-          await replacePlaces(tx, appId, before.id, [])
-          await addToCounts(tx, appId, countsOf(feeds, -1))
-          const activity = await shown(after)
-          const user = await actorOf(appId, actor)
-          for (const feed of feeds.values()) tx.emit(activityDeleted({ appId, feed, now, user }, activity))
-        }
-        if (isHard) await deleteActivityRow(tx, appId, before.id)
-        else await updateActivityRow(tx, after)
+        await deleteEverywhere(people, tx, before, { isHard, actor, now })
         return {}
       },
     }),
   ]
+}
+
+const show = async (people: People, row: ActivityRow): Promise<ActivityResponse> =>
+  activityResponse(row, await people(row.app_id, [row.user_id, ...mentionedIn(row)]))
+
+/** Whoever did it; null for a server call that names nobody. */
+const actorOf = async (people: People, appId: number, userId: string | null): Promise<UserResponse | null> =>
+  userId === null ? null : (await people(appId, [userId]))(userId)
+
+export interface Deletion {
+  /** Also forgets what the activity said. */
+  readonly isHard: boolean
+  readonly actor: string | null
+  readonly now: number
+}
+
+/** Takes an activity out of all its feeds and tells their watchers, unless that was done before. */
+export async function deleteEverywhere(
+  people: People,
+  tx: Tx,
+  before: ActivityRow,
+  { isHard, actor, now }: Deletion,
+): Promise<void> {
+  const { app_id: appId } = before
+  const after: ActivityRow = { ...before, deleted_at: before.deleted_at ?? now, updated_at: now }
+  if (before.deleted_at === null) {
+    const feeds = await lockFeeds(tx, appId, feedsOf(before))
+    await replacePlaces(tx, appId, before.id, [])
+    await addToCounts(tx, appId, countsOf(feeds, -1))
+    const activity = await show(people, after)
+    const user = await actorOf(people, appId, actor)
+    for (const feed of feeds.values()) tx.emit(activityDeleted({ appId, feed, now, user }, activity))
+  }
+  if (isHard) await deleteActivityRow(tx, appId, before.id)
+  else await updateActivityRow(tx, after)
 }
 
 /**

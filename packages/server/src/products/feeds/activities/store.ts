@@ -66,6 +66,16 @@ export async function selectActivities(
   return new Map(rows.map((row) => [row.id, row]))
 }
 
+/** Some of what a user wrote, deleted or not. */
+export const selectActivitiesOf = (read: Read, appId: number, userId: string, limit: number): Promise<ActivityRow[]> =>
+  read
+    .selectFrom("activities")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .limit(limit)
+    .execute()
+
 /** Whether the activity is new; false when its id is taken. */
 export async function insertActivity(tx: Tx, row: ActivityRow): Promise<boolean> {
   const inserted = await tx

@@ -4,13 +4,22 @@ export {
   createFeeds,
   createPeople,
   type FeedLookUp,
+  type Feeds,
   type LoadedFeed,
   type People,
   type Relations,
 } from "./cache.ts"
 export { type FeedEventInput, feedEvent, lostAudiences } from "./events.ts"
 export { migrations } from "./migrations.ts"
-export { feedRoutes, type ReadActivities, type ReadFollows, type SettleFollows, settleFollowsTask } from "./routes.ts"
+export {
+  emptyFeedsOf,
+  feedRoutes,
+  leaveFeeds,
+  type ReadActivities,
+  type ReadFollows,
+  type SettleFollows,
+  settleFollowsTask,
+} from "./routes.ts"
 export {
   type Audience,
   absentFeed,

@@ -24,6 +24,7 @@ export const migrations: readonly Migration[] = [
         .addColumn("updated_at", columns.number, (column) => column.notNull())
         .addPrimaryKeyConstraint("feeds_pk", ["app_id", "feed"])
         .execute()
+      await schema.createIndex("feeds_owner").on("feeds").columns(["app_id", "created_by_id"]).execute()
       await schema
         .createTable("feed_members")
         .addColumn("app_id", columns.number, (column) => column.notNull())
@@ -40,6 +41,7 @@ export const migrations: readonly Migration[] = [
         .on("feed_members")
         .columns(["app_id", "feed", "created_at", "user_id"])
         .execute()
+      await schema.createIndex("feed_members_user").on("feed_members").columns(["app_id", "user_id"]).execute()
     },
   },
 ]

@@ -24,6 +24,7 @@ import {
   feedMemberUpdated,
   feedUpdated,
 } from "./events.ts"
+import { limits } from "./limits.ts"
 import {
   absentFeed,
   audiencesFor,
@@ -45,6 +46,8 @@ import {
 import {
   addToCounts,
   deleteFeedMembers,
+  deleteMembershipsOf,
+  emptyFeeds,
   type Feed,
   type FeedMemberRow,
   type FeedRow,
@@ -290,6 +293,37 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
     await upsertFeedMembers(tx, members)
     return true
   }
+}
+
+/** Ends a batch of a user's memberships; answers whether none are left. */
+export async function leaveFeeds(
+  { relations }: Pick<FeedRouteParts, "relations">,
+  tx: Tx,
+  appId: number,
+  userId: string,
+  now: number,
+): Promise<boolean> {
+  const left = await deleteMembershipsOf(tx, appId, userId, limits.deletionBatchMax)
+  for (const feed of left) {
+    tx.emit(feedMemberRemoved({ appId, feed, now, user: null }, userId, false))
+    relations.dropAfter(tx, appId, feed.feed, [userId])
+  }
+  return left.length === 0
+}
+
+/** Closes and empties a batch of a user's own feeds; answers whether none are left. */
+export async function emptyFeedsOf(
+  { feeds }: Pick<FeedRouteParts, "feeds">,
+  tx: Tx,
+  appId: number,
+  ownerId: string,
+  now: number,
+): Promise<boolean> {
+  const emptied = await emptyFeeds(tx, appId, ownerId, now, limits.deletionBatchMax)
+  tx.afterCommit(() => {
+    for (const feed of emptied) feeds.drop(feedKey(appId, feed))
+  })
+  return emptied.length === 0
 }
 
 const cursorsOf = ({ next, prev }: { next?: string; prev?: string }) => ({

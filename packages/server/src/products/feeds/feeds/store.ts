@@ -225,3 +225,52 @@ export async function deleteFeedMembers(
     .where("user_id", "in", userIds)
     .execute()
 }
+
+/** Ends a batch of a user's memberships and answers which feeds they were in. */
+export async function deleteMembershipsOf(tx: Tx, appId: number, userId: string, limit: number): Promise<FeedRow[]> {
+  const rows = await tx
+    .selectFrom("feed_members")
+    .select("feed")
+    .where("app_id", "=", appId)
+    .where("user_id", "=", userId)
+    .limit(limit)
+    .execute()
+  const feeds = await lockFeeds(
+    tx,
+    appId,
+    rows.map((row) => row.feed),
+  )
+  for (const feed of feeds.keys()) await deleteFeedMembers(tx, appId, feed, [userId])
+  await addToCounts(tx, appId, new Map([...feeds.keys()].map((feed) => [feed, { member_count: -1 }])))
+  return [...feeds.values()]
+}
+
+/** Empties a batch of a user's own feeds of everything that was said in them, and answers which. */
+export async function emptyFeeds(
+  tx: Tx,
+  appId: number,
+  ownerId: string,
+  now: number,
+  limit: number,
+): Promise<string[]> {
+  const empty = { visibility: "private", name: "", description: "", filter_tags: "[]", custom: "{}" } as const
+  const rows = await tx
+    .selectFrom("feeds")
+    .select("feed")
+    .where("app_id", "=", appId)
+    .where("created_by_id", "=", ownerId)
+    .where((where) =>
+      where.or(Object.entries(empty).map(([column, value]) => where(column as keyof typeof empty, "<>", value))),
+    )
+    .limit(limit)
+    .execute()
+  const feeds = rows.map((row) => row.feed)
+  if (feeds.length === 0) return []
+  await tx
+    .updateTable("feeds")
+    .set({ ...empty, updated_at: now })
+    .where("app_id", "=", appId)
+    .where("feed", "in", feeds)
+    .execute()
+  return feeds
+}

@@ -1,3 +1,3 @@
 export { createRelations } from "./cache.ts"
 export { migrations } from "./migrations.ts"
-export { createReadFollows, createSettleFollows, followRoutes } from "./routes.ts"
+export { createReadFollows, createSettleFollows, endFollowsOf, followRoutes } from "./routes.ts"

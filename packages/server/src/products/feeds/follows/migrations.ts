@@ -21,6 +21,9 @@ export const migrations: readonly Migration[] = [
         .addColumn("request_rejected_at", columns.number)
         .addPrimaryKeyConstraint("feed_follows_pk", ["app_id", "source", "target"])
         .execute()
+      for (const side of ["source_user_id", "target_user_id"]) {
+        await schema.createIndex(`feed_follows_${side}`).on("feed_follows").columns(["app_id", side]).execute()
+      }
       // Who follows, newest first; of those who do, is this user one; and whom does a feed follow.
       await schema
         .createIndex("feed_follows_target")

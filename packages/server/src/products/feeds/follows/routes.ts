@@ -44,6 +44,7 @@ import {
   pageFollows,
   parseFollowFilter,
   selectFollow,
+  selectFollowsOf,
   selectPending,
   selectUnfit,
   updateFollow,
@@ -225,6 +226,26 @@ export const createSettleFollows =
     }
     return unfit.length + asking.length === 0 ? { result: {} } : { next: payload as object }
   }
+
+/** Ends a batch of the follows to and from a user's feeds; answers whether none are left. */
+export async function endFollowsOf(
+  parts: FollowParts,
+  tx: Tx,
+  appId: number,
+  userId: string,
+  now: number,
+): Promise<boolean> {
+  const rows = await selectFollowsOf(tx, appId, userId, limits.settleBatchMax)
+  const feeds = new Map(
+    await selectFeedRows(
+      tx,
+      appId,
+      rows.flatMap((row) => [row.source, row.target]),
+    ),
+  )
+  for (const before of rows) await changeFollow(parts, tx, { before, after: null, feeds, now })
+  return rows.length === 0
+}
 
 interface FollowChange {
   /** Null: a new follow, whose row is written already. */

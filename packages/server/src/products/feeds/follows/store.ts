@@ -157,6 +157,21 @@ export const selectPending = (tx: Tx, appId: number, target: string, limit: numb
     .limit(limit)
     .execute()
 
+/** Some of the follows to and from a user's feeds. */
+export async function selectFollowsOf(tx: Tx, appId: number, userId: string, limit: number): Promise<FollowRow[]> {
+  // One side after the other, because an index serves each and none serves both.
+  const on = (side: "source_user_id" | "target_user_id") =>
+    tx
+      .selectFrom("feed_follows")
+      .selectAll()
+      .where("app_id", "=", appId)
+      .where(side, "=", userId)
+      .limit(limit)
+      .execute()
+  const by = await on("source_user_id")
+  return by.length > 0 ? by : on("target_user_id")
+}
+
 const sortTable: SortTable = {
   fields: { created_at: { type: "number" }, id: { type: "string" } },
   standard: [{ field: "created_at", direction: -1 }],

@@ -57,15 +57,19 @@ export function memberRemoved(
   ])
 }
 
+export interface Ring {
+  /** All members. */
+  readonly userIds: readonly string[]
+  /** Those that the event shows. */
+  readonly members: readonly MemberResponse[]
+  readonly caller: UserResponse
+  readonly video: boolean
+}
+
 /** Rings, or gently notifies, the members; the caller does not ring themselves. */
-export function callRing(
-  kind: "call.ring" | "call.notification",
-  input: CallEventInput,
-  members: readonly MemberResponse[],
-  caller: UserResponse,
-  video: boolean,
-): OutboxEvent {
+export function callRing(kind: "call.ring" | "call.notification", input: CallEventInput, ring: Ring): OutboxEvent {
   const { appId, call, now } = input
+  const { members, caller, video } = ring
   const created_at = new Date(now).toISOString()
   const frame = frameOf({
     type: kind,
@@ -77,6 +81,6 @@ export function callRing(
     user: caller,
     video,
   })
-  const userIds = members.map((member) => member.user_id).filter((userId) => userId !== caller.id)
+  const userIds = ring.userIds.filter((userId) => userId !== caller.id)
   return outboxEvent(appId, kind, `call:${call.cid}`, [{ to: "users", userIds, frame }])
 }

@@ -14,6 +14,7 @@ import { type Awaitable, chain } from "../../../base/chain.ts"
 import {
   newUser,
   requireUsers,
+  selectUsers,
   type UserResponse,
   type Users,
   userResponse,
@@ -27,6 +28,7 @@ import type { Read, Tx } from "../../../store/database.ts"
 import { actions } from "./actions.ts"
 import { type Calls, callKey, dropCall, selectView } from "./cache.ts"
 import { callCreated, callEnded, callRing, callUpdated, memberAdded, memberRemoved, memberUpdated } from "./events.ts"
+import { limits } from "./limits.ts"
 import {
   type CallView,
   callResource,
@@ -67,16 +69,21 @@ export function callRoutes(parts: CallRouteParts): Route[] {
   const shown = (user: Parameters<typeof userResponse>[0]): UserResponse =>
     userResponse(user, parts.presence.isOnline(user.appId, user.id))
 
-  /** Users of a call by id; whoever is gone for good is shown by id alone. */
-  const people = async (appId: number, ids: Iterable<string>): Promise<(id: string) => UserResponse> => {
+  /**
+   * Users of a call by id. Whoever is not in the cache is read through `read`, because a transaction may have made them
+   * just now; whoever is nowhere is shown by id alone.
+   */
+  const people = async (read: Read, appId: number, ids: Iterable<string>): Promise<(id: string) => UserResponse> => {
     const found = await usersById(users, appId, ids)
-    return (id) => shown(found.get(id) ?? newUser(appId, id, 0))
+    const missing = [...new Set(ids)].filter((id) => !found.has(id))
+    const stored = await selectUsers(read, appId, missing)
+    return (id) => shown(found.get(id) ?? stored.get(id) ?? newUser(appId, id, 0))
   }
 
-  const state = async (principal: AppCaller, view: CallView, membersLimit: number | undefined) => {
+  const state = async (read: Read, principal: AppCaller, view: CallView, membersLimit: number | undefined) => {
     const { call } = view
     const members = view.members.slice(0, membersLimit ?? operations.callLimits.membersPageDefault)
-    const person = await people(call.app_id, [call.created_by_id, ...members.map((member) => member.user_id)])
+    const person = await people(read, call.app_id, [call.created_by_id, ...members.map((member) => member.user_id)])
     return {
       call: callResponse(call, person(call.created_by_id)),
       members: members.map((member) => memberResponse(member, person(member.user_id))),
@@ -124,8 +131,16 @@ export function callRoutes(parts: CallRouteParts): Route[] {
           resource: callResource(principal, type, cid, view),
         }))
       },
-      authorize: ({ principal, existing, resource }) =>
-        can(principal, existing === null ? actions.createCall : actions.readCall, resource),
+      authorize({ principal, input, cid, existing, resource }) {
+        const { type } = input.path
+        // A call begins in the team that its maker says, so it must be one of theirs.
+        const absentCall = { ...callResource(principal, type, cid, null), team: input.body.data?.team ?? null }
+        if (existing === null) return can(principal, actions.createCall, absentCall)
+        const readable = can(principal, actions.readCall, resource)
+        // Whoever may not make a call hears the same whether there is one or not.
+        const creatable = can(principal, actions.createCall, absentCall)
+        return readable.allowed || creatable.allowed ? readable : creatable
+      },
       async handle({ appId, principal, actor, input, cid, existing, tx, now }) {
         const creator = actor as string
         const { view, created } =
@@ -133,20 +148,23 @@ export function callRoutes(parts: CallRouteParts): Route[] {
             ? await create(tx, newCall(appId, cid, input, creator, now), input.body.data?.members ?? [], now)
             : { view: existing, created: false }
         if (!created) requireReadable(principal, view)
-        const answer = await state(principal, view, input.body.members_limit)
-        const person = await people(
-          appId,
-          view.members.map((member) => member.user_id),
-        )
-        const members = view.members.map((member) => memberResponse(member, person(member.user_id)))
+        const answer = await state(tx, principal, view, input.body.members_limit)
+        const first = view.members.slice(0, limits.membersPerEventMax)
+        const person = await people(tx, appId, [creator, ...first.map((member) => member.user_id)])
+        const members = first.map((member) => memberResponse(member, person(member.user_id)))
         const event = { appId, call: answer.call, now }
         if (created) {
           tx.emit(callCreated(event, members))
           dropCall(calls, tx, appId, cid)
         }
-        const caller = (await people(appId, [creator]))(creator)
-        if (input.body.ring) tx.emit(callRing("call.ring", event, members, caller, input.body.video ?? true))
-        if (input.body.notify) tx.emit(callRing("call.notification", event, members, caller, input.body.video ?? true))
+        const ring = {
+          userIds: [...view.roles.keys()],
+          members,
+          caller: person(creator),
+          video: input.body.video ?? true,
+        }
+        if (input.body.ring) tx.emit(callRing("call.ring", event, ring))
+        if (input.body.notify) tx.emit(callRing("call.notification", event, ring))
         return { created, ...answer }
       },
       after: ({ principal, connectionId, input, cid }) => watch(principal, connectionId, input.path.type, cid),
@@ -155,7 +173,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
     route(operations.getCall, {
       load: ({ appId, principal, input }) => load(appId, principal, input.path.type, input.path.id),
       authorize: ({ principal, ...loaded }) => visible(principal, loaded),
-      handle: ({ principal, view, input }) => state(principal, view, input.query.members_limit),
+      handle: ({ principal, view, input, read }) => state(read, principal, view, input.query.members_limit),
       after: ({ principal, connectionId, input, cid }) => watch(principal, connectionId, input.path.type, cid),
     }),
 
@@ -174,7 +192,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
           ...(settings_override === undefined ? {} : { settings_override: checkSettings(settings_override) }),
           updated_at: now,
         })
-        const answer = await state(principal, await requireView(tx, appId, cid), undefined)
+        const answer = await state(tx, principal, await requireView(tx, appId, cid), undefined)
         tx.emit(callUpdated({ appId, call: answer.call, now }, capabilitiesByRole(input.path.type)))
         dropCall(calls, tx, appId, cid)
         return answer
@@ -192,8 +210,8 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         const stored = await requireView(tx, appId, cid)
         if (stored.call.ended_at !== null) return {}
         await updateCallRow(tx, appId, cid, { ended_at: now, updated_at: now })
-        const { call } = await state(principal, await requireView(tx, appId, cid), 0)
-        const user = actor === null ? null : (await people(appId, [actor]))(actor)
+        const { call } = await state(tx, principal, await requireView(tx, appId, cid), 0)
+        const user = actor === null ? null : (await people(tx, appId, [actor]))(actor)
         tx.emit(callEnded({ appId, call, now }, user))
         dropCall(calls, tx, appId, cid)
         return {}
@@ -203,9 +221,10 @@ export function callRoutes(parts: CallRouteParts): Route[] {
     route(operations.queryCallMembers, {
       load: ({ appId, principal, input }) => load(appId, principal, input.body.type, input.body.id),
       authorize: ({ principal, ...loaded }) => visible(principal, loaded),
-      async handle({ appId, input, view }) {
+      async handle({ appId, input, view, read }) {
         const page = pageMembers(view.members, input.body)
         const person = await people(
+          read,
           appId,
           page.members.map((member) => member.user_id),
         )
@@ -232,8 +251,9 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         const removed = (input.body.remove_members ?? []).filter((userId) => before.roles.has(userId))
         await changeMembers(tx, before, changed, removed)
         const after = await requireView(tx, appId, cid)
-        const { call } = await state(principal, after, 0)
+        const { call } = await state(tx, principal, after, 0)
         const person = await people(
+          tx,
           appId,
           changed.map((row) => row.user_id),
         )
@@ -241,14 +261,8 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         const members = shownMembers.map((member) => memberResponse(member, person(member.user_id)))
         const isNew = (member: { user_id: string }): boolean => !before.roles.has(member.user_id)
         const event = { appId, call, now }
-        if (members.some(isNew)) tx.emit(memberAdded(event, members.filter(isNew)))
-        if (!members.every(isNew))
-          tx.emit(
-            memberUpdated(
-              event,
-              members.filter((member) => !isNew(member)),
-            ),
-          )
+        for (const part of partsOf(members.filter(isNew))) tx.emit(memberAdded(event, part))
+        for (const part of partsOf(members.filter((member) => !isNew(member)))) tx.emit(memberUpdated(event, part))
         if (removed.length > 0) tx.emit(memberRemoved(event, removed, await shutOut(appId, after, removed)))
         dropCall(calls, tx, appId, cid)
         return { members }
@@ -327,6 +341,13 @@ async function changeMembers(
   }
   await deleteMembers(tx, app_id, cid, removed)
   await upsertMembers(tx, changed)
+}
+
+/** Members in portions that an event has room for. */
+function* partsOf<T>(members: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < members.length; start += limits.membersPerEventMax) {
+    yield members.slice(start, start + limits.membersPerEventMax)
+  }
 }
 
 interface NewCallInput {
