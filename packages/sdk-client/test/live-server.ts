@@ -176,3 +176,6 @@ export const refusalOf = (call: Promise<unknown>): Promise<string> =>
       throw error
     },
   )
+
+/** The same of several calls that are under way at once. */
+export const refusalsOf = (calls: readonly Promise<unknown>[]): Promise<string[]> => Promise.all(calls.map(refusalOf))

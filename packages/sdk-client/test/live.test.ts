@@ -5,7 +5,7 @@ import { createWeirServer, type WeirServer } from "../../sdk-server/src/server.t
 import { WeirClient } from "../src/client.ts"
 import { WeirApiError, WeirTransportError } from "../src/errors.ts"
 import type { RestAuth } from "../src/rest.ts"
-import { apiKey, apiSecret, type LiveServer, next, refusalOf, startLiveServer } from "./live-server.ts"
+import { apiKey, apiSecret, type LiveServer, next, refusalOf, refusalsOf, startLiveServer } from "./live-server.ts"
 
 let weir: LiveServer
 let app: WeirServer
@@ -61,14 +61,16 @@ describe("users", () => {
 
   test("only the app shuts users out, lets them in, deletes them and follows tasks", async () => {
     const { users, tasks } = (await connected("ann")).operations
-    for (const call of [
-      users.deactivate("bob"),
-      users.reactivate("bob"),
-      users.delete({ user_ids: ["bob"] }),
-      tasks.get("some-task"),
-    ]) {
-      expect(await refusalOf(call)).toBe("403/17")
-    }
+    expect(
+      new Set(
+        await refusalsOf([
+          users.deactivate("bob"),
+          users.reactivate("bob"),
+          users.delete({ user_ids: ["bob"] }),
+          tasks.get("some-task"),
+        ]),
+      ),
+    ).toEqual(new Set(["403/17"]))
   })
 
   test("presence of those who were asked about is told", async () => {
@@ -190,16 +192,18 @@ describe("channels", () => {
     ]
     const { message } = await ann.channel("messaging", id).sendMessage({ text: "ours" })
     const outside = eve.channel("messaging", id)
-    for (const call of [
-      outside.sendMessage({ text: "mine too" }),
-      outside.getMessage(message.id),
-      outside.updateMessage(message.id, { text: "changed" }),
-      outside.deleteMessage(message.id),
-      outside.markRead(),
-      outside.keystroke(),
-    ]) {
-      expect(await refusalOf(call)).toBe("404/16")
-    }
+    expect(
+      new Set(
+        await refusalsOf([
+          outside.sendMessage({ text: "mine too" }),
+          outside.getMessage(message.id),
+          outside.updateMessage(message.id, { text: "changed" }),
+          outside.deleteMessage(message.id),
+          outside.markRead(),
+          outside.keystroke(),
+        ]),
+      ),
+    ).toEqual(new Set(["404/16"]))
     const inside = bob.channel("messaging", id)
     expect(await refusalOf(inside.updateMessage(message.id, { text: "changed" }))).toBe("403/17")
     expect(await refusalOf(inside.deleteMessage(message.id))).toBe("403/17")
@@ -291,13 +295,15 @@ describe("calls", () => {
       ["ann", "bob"],
     )
     expect(await refusalOf(theirs.end())).toBe("403/17")
-    for (const call of [
-      eve.call("default", id).get(),
-      eve.call("default", id).queryMembers(),
-      eve.call("default", id).end(),
-    ]) {
-      expect(await refusalOf(call)).toBe("404/16")
-    }
+    expect(
+      new Set(
+        await refusalsOf([
+          eve.call("default", id).get(),
+          eve.call("default", id).queryMembers(),
+          eve.call("default", id).end(),
+        ]),
+      ),
+    ).toEqual(new Set(["404/16"]))
     expect(await refusalOf(eve.call("default", id).getOrCreate())).toBe("403/17")
     expect(await refusalOf(ann.call("nonsense", id).getOrCreate())).toBe("400/4")
 

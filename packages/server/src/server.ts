@@ -58,7 +58,7 @@ import { type Listener, listen } from "./request/listen.ts"
 import { createPages } from "./request/pages.ts"
 import { createRateLimiter } from "./request/rate-limit.ts"
 import { createSocketDoor, isSocketPath } from "./request/socket.ts"
-import { parseTarget, pathStartOf } from "./request/target.ts"
+import { pathOf, pathStartOf } from "./request/target.ts"
 import { readTlsPair, watchTlsFiles } from "./request/tls.ts"
 import { UniqueViolation } from "./store/errors.ts"
 import { migrate } from "./store/migrate.ts"
@@ -388,15 +388,6 @@ const requestBytesMax = Number.MAX_SAFE_INTEGER
 const drainNoticeMs = 1_000
 /** How long requests have to finish after that. The whole end takes less than 10 s. */
 const drainMs = 7_000
-
-const pathOf = (url: string): string => {
-  try {
-    return parseTarget(url).path
-  } catch (error) {
-    if (error instanceof ApiError) return ""
-    throw error
-  }
-}
 
 const errorPagesDir = join(import.meta.dir, "../../../docs/errors")
 async function errorPage(code: number): Promise<string | null> {

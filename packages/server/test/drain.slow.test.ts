@@ -55,7 +55,7 @@ describe("SIGTERM", () => {
 
     const again = await startNode(settings)
     const stored = new Set<string>()
-    for (let offset = 0; ; offset += 100) {
+    for (;;) {
       const payload = {
         filter_conditions: { id: { $gt: `writer-` } },
         sort: [{ field: "id", direction: 1 }],

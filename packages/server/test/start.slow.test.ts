@@ -133,7 +133,8 @@ describe("TLS", () => {
     expect(plain?.ok ?? false).toBe(false)
 
     const socketUrl = `${node.url.replace("https:", "wss:")}/api/v2/connect?api_key=${testApiKey}&stream-auth-type=jwt`
-    const socket = new WebSocket(socketUrl, { tls: { ca: cert } })
+    // Bun's second argument; the type that wins here is the browser's.
+    const socket = new WebSocket(socketUrl, { tls: { ca: cert } } as never)
     const first = await new Promise<string>((resolve, reject) => {
       socket.onopen = () => socket.send(JSON.stringify({ token: userToken("ann"), user_details: { id: "ann" } }))
       socket.onmessage = ({ data }) => resolve(String(data))

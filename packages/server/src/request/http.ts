@@ -166,7 +166,7 @@ export function createHttp(parts: HttpParts): Http {
     return chain(handled, (output) =>
       answer(output, exchange.startedMs, {
         status: operation.status,
-        acceptsGzip: acceptsGzip(exchange.request),
+        acceptsGzip: () => acceptsGzip(exchange.request),
         limitState,
       }),
     )
@@ -185,7 +185,7 @@ export function createHttp(parts: HttpParts): Http {
     const output = await parts.db.transact(async (tx) =>
       admin.handle({ input, principal, read: parts.db.read, tx, now }),
     )
-    const options = { status: entry.operation.status, acceptsGzip: acceptsGzip(exchange.request) }
+    const options = { status: entry.operation.status, acceptsGzip: () => acceptsGzip(exchange.request) }
     return answer(output, exchange.startedMs, options)
   }
 
@@ -211,7 +211,6 @@ export function createHttp(parts: HttpParts): Http {
     return refusal(error, {
       operation: exchange.operation,
       startedMs: exchange.startedMs,
-      acceptsGzip: false,
       errorPages: errorPagesOf(exchange.request),
       decisionId,
     })

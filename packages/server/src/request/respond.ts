@@ -22,7 +22,8 @@ const plainHeaders = new Headers(baseHeaders)
 
 export interface ResponseOptions {
   status: number
-  acceptsGzip: boolean
+  /** Asked only when the body is worth it. */
+  acceptsGzip: () => boolean
   limitState?: LimitState | null
   /** Further headers, lower-case. */
   headers?: Record<string, string>
@@ -52,7 +53,6 @@ export function answer(output: object, startedMs: number, options: ResponseOptio
 export interface RefusalContext {
   operation: string
   startedMs: number
-  acceptsGzip: boolean
   /** Where the pages of the error codes are, without a trailing slash. */
   errorPages: string
   decisionId: string | null
@@ -69,23 +69,24 @@ export function refusal(error: ApiError, context: RefusalContext): Response {
   const headers: Record<string, string> = {}
   if (error.retryAfterSeconds !== undefined) headers["retry-after"] = String(error.retryAfterSeconds)
   if (context.decisionId !== null) headers["x-decision-id"] = context.decisionId
-  return jsonResponse(JSON.stringify(envelope), { status: error.status, acceptsGzip: context.acceptsGzip, headers })
+  return jsonResponse(JSON.stringify(envelope), { status: error.status, acceptsGzip: () => false, headers })
 }
 
 function jsonResponse(json: string, options: ResponseOptions): Response {
   const { limitState } = options
-  if (!options.headers && !limitState && (!options.acceptsGzip || json.length < gzipBytesMin)) {
+  const zips = json.length >= gzipBytesMin && options.acceptsGzip()
+  if (!options.headers && !limitState && !zips) {
     return new Response(json, { status: options.status, headers: plainHeaders })
   }
-  const headers = { ...baseHeaders, ...options.headers }
+  const headers: Record<string, string> = { ...baseHeaders, ...options.headers }
   if (limitState) {
     headers["x-ratelimit-limit"] = String(limitState.limit)
     headers["x-ratelimit-remaining"] = String(limitState.remaining)
     headers["x-ratelimit-reset"] = String(limitState.reset)
   }
-  if (!options.acceptsGzip || json.length < gzipBytesMin) return new Response(json, { status: options.status, headers })
+  if (!zips) return new Response(json, { status: options.status, headers })
   headers["content-encoding"] = "gzip"
-  headers["vary"] = "accept-encoding"
+  headers.vary = "accept-encoding"
   return new Response(Bun.gzipSync(Buffer.from(json), { level: 1 }), { status: options.status, headers })
 }
 

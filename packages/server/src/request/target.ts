@@ -2,6 +2,7 @@
 // query has its own rules: one name may come in three spellings of an array (contract/README.md, «Query values»).
 
 import { inputError, limits } from "@weir/protocol"
+import { createLru } from "../base/lru.ts"
 
 export interface Target {
   readonly path: string
@@ -23,7 +24,29 @@ export function parseTarget(url: string): Target {
   if (pathStart <= 0) throw inputError("the Host header is not valid")
   const queryStart = url.indexOf("?", pathStart)
   if (queryStart === -1) return { path: url.slice(pathStart), query: noQuery }
-  return { path: url.slice(pathStart, queryStart), query: parseQuery(url.slice(queryStart + 1)) }
+  return { path: url.slice(pathStart, queryStart), query: knownQuery(url.slice(queryStart + 1)) }
+}
+
+/** The path alone, without looking at the query; empty when there is none. */
+export function pathOf(url: string): string {
+  const pathStart = pathStartOf(url)
+  if (pathStart === -1) return ""
+  const queryStart = url.indexOf("?", pathStart)
+  return queryStart === -1 ? url.slice(pathStart) : url.slice(pathStart, queryStart)
+}
+
+// Most requests of a client have the very query of the one before: its key, and perhaps a connection.
+const knownQueries = createLru<Query>(2_000)
+const knownQueryCharsMax = 200
+
+function knownQuery(text: string): Query {
+  if (text.length > knownQueryCharsMax) return parseQuery(text)
+  let query = knownQueries.get(text)
+  if (query === undefined) {
+    query = parseQuery(text)
+    knownQueries.set(text, query)
+  }
+  return query
 }
 
 /** Where the path of a request's URL begins: 0 when there is no origin in front of it, -1 when there is no path. */

@@ -28,8 +28,14 @@ for (const kind of databaseKinds) {
 
     test("each key is proved by its own secret only, within an app too", async () => {
       const { body } = await keys("POST", other.id, {})
-      expectRefusal(await server.call("GET", "/api/v2/app", { as: serverToken({}, body.secret), apiKey: other.apiKey }), "tokenSignature")
-      expectRefusal(await server.call("GET", "/api/v2/app", { as: serverToken({}, other.secret), apiKey: body.key.api_key }), "tokenSignature")
+      expectRefusal(
+        await server.call("GET", "/api/v2/app", { as: serverToken({}, body.secret), apiKey: other.apiKey }),
+        "tokenSignature",
+      )
+      expectRefusal(
+        await server.call("GET", "/api/v2/app", { as: serverToken({}, other.secret), apiKey: body.key.api_key }),
+        "tokenSignature",
+      )
     })
 
     test("case 13: a kid names one of the key's own secrets or nothing", async () => {
@@ -37,7 +43,10 @@ for (const kind of databaseKinds) {
       const own = listed.find(({ api_key }: { api_key: string }) => api_key === other.apiKey)
       const { kid } = own.secrets[0]
       const send = (header: object) =>
-        server.call("GET", "/api/v2/app", { as: sign({ server: true }, other.secret, { alg: "HS256", ...header }), apiKey: other.apiKey })
+        server.call("GET", "/api/v2/app", {
+          as: sign({ server: true }, other.secret, { alg: "HS256", ...header }),
+          apiKey: other.apiKey,
+        })
       expect((await send({ kid })).status).toBe(200)
       expectRefusal(await send({ kid: "other" }), "tokenSignature")
       expectRefusal(await send({ kid: "" }), "tokenSignature")
@@ -55,7 +64,10 @@ for (const kind of databaseKinds) {
     test("only operators, only apps that are there, only sound data", async () => {
       for (const as of [null, serverToken(), userToken("jessica"), "Bearer nonsense"]) {
         expectRefusal(await server.call("GET", `/api/admin/v1/apps/${other.id}/keys`, { as }), "authentication")
-        expectRefusal(await server.call("POST", `/api/admin/v1/apps/${other.id}/keys`, { as, body: {} }), "authentication")
+        expectRefusal(
+          await server.call("POST", `/api/admin/v1/apps/${other.id}/keys`, { as, body: {} }),
+          "authentication",
+        )
       }
       expectRefusal(await keys("GET", 999), "notFound")
       expectRefusal(await keys("POST", 999, {}), "notFound")

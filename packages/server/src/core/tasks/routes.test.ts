@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
-import { createApp, createGuest, createUsers, expectHidden, expectRefusal, type OtherApp, startOn, strangers } from "../../../test/fixtures.ts"
+import {
+  createApp,
+  createGuest,
+  createUsers,
+  expectHidden,
+  expectRefusal,
+  type OtherApp,
+  startOn,
+  strangers,
+} from "../../../test/fixtures.ts"
 import { serverToken, type TestServer, userToken } from "../../testing.ts"
 
 let server: TestServer
@@ -16,7 +25,13 @@ afterAll(() => server.close())
 test("a server call sees its app's task, with all that the model promises", async () => {
   const { status, body } = await server.call("GET", `/api/v2/tasks/${taskId}`)
   expect(status).toBe(200)
-  expect(body).toMatchObject({ task_id: taskId, status: expect.any(String), created_at: expect.any(String), updated_at: expect.any(String), duration: expect.any(String) })
+  expect(body).toMatchObject({
+    task_id: taskId,
+    status: expect.any(String),
+    created_at: expect.any(String),
+    updated_at: expect.any(String),
+    duration: expect.any(String),
+  })
 })
 
 test("users and guests are refused, whether the task is there or not", async () => {

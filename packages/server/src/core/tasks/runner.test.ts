@@ -1,15 +1,15 @@
-// Runners against real databases. A killed node is a runner whose clock stands still in the middle of a step: it holds
-// its lease and never comes back to it.
+// Runners against real databases; the node that is killed is a process of its own (test/task-node.ts).
 
 import { afterEach, describe, expect, test } from "bun:test"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { countingStep } from "../../../test/counting-task.ts"
 import { type DatabaseKind, databaseKinds } from "../../../test/fixtures.ts"
 import { type ManualClock, manualClock } from "../../base/clock.ts"
 import { createLogger } from "../../base/log.ts"
-import { migrate } from "../../store/migrate.ts"
 import type { Database } from "../../store/database.ts"
+import { migrate } from "../../store/migrate.ts"
 import { type DatabaseLocation, openDatabase } from "../../store/open.ts"
 import { createPostgresDatabase } from "../../testing.ts"
 import { createTaskRunner, insertTask, newTask, type TaskHandler, type TaskRunner } from "./index.ts"
@@ -41,12 +41,14 @@ function tasksOn(kind: DatabaseKind): void {
     ending.push(() => rmSync(folder, { recursive: true, force: true }))
     return { kind, path: join(folder, "weir.db") }
   }
-  const open = async (): Promise<Database> => {
-    const db = await openDatabase(await location())
+  const openAt = async (): Promise<{ db: Database; where: DatabaseLocation }> => {
+    const where = await location()
+    const db = await openDatabase(where)
     ending.push(() => db.close())
     await migrate(db, [{ module: "tasks", migrations }])
-    return db
+    return { db, where }
   }
+  const open = async (): Promise<Database> => (await openAt()).db
   const runner = (db: Database, clock: ManualClock, nodeId: string, handler: TaskHandler): TaskRunner => {
     const made = createTaskRunner({ db, clock, log, nodeId, handlers: new Map([["work", handler]]) })
     ending.push(() => made.close())
@@ -67,23 +69,22 @@ function tasksOn(kind: DatabaseKind): void {
       const task = await selectTask(db.read, appId, id)
       return task?.status === status && task
     })
-  /** A handler that counts to `payload.to`, a step each, and writes a task for each number. */
-  const counting: TaskHandler = async (tx, { payload, now }) => {
-    const { at = 0, to } = payload as { at?: number; to: number }
-    if (at === to) return { result: { counted: to } }
-    await insertTask(tx, { ...newTask(`mark-${at}`, appId, "mark", {}, now), status: "completed" })
-    return { next: { at: at + 1, to } }
-  }
   const marks = async (db: Database) =>
     (await db.read.selectFrom("tasks").select("id").where("kind", "=", "mark").execute()).map(({ id }) => id).sort()
 
   test("a task is done step by step and keeps its result", async () => {
     const db = await open()
-    const made = runner(db, manualClock(startMs), "a", counting)
+    const made = runner(db, manualClock(startMs), "a", countingStep)
     await add(db, "t", { to: 3 })
     made.wake()
     const task = await inState(db, "t", "completed")
-    expect(taskResponse(task)).toEqual({ task_id: "t", status: "completed", created_at: new Date(startMs).toISOString(), updated_at: new Date(startMs).toISOString(), result: { counted: 3 } })
+    expect(taskResponse(task)).toEqual({
+      task_id: "t",
+      status: "completed",
+      created_at: new Date(startMs).toISOString(),
+      updated_at: new Date(startMs).toISOString(),
+      result: { counted: 3 },
+    })
     expect(await marks(db)).toEqual(["mark-0", "mark-1", "mark-2"])
   })
 
@@ -92,11 +93,13 @@ function tasksOn(kind: DatabaseKind): void {
     const clock = manualClock(startMs)
     const taken: string[] = []
     const ids = Array.from({ length: 20 }, (_, n) => `t${n}`)
-    const work = (node: string): TaskHandler => async (_, { payload }) => {
-      taken.push((payload as { id: string }).id)
-      await Bun.sleep(1)
-      return { result: { node } }
-    }
+    const work =
+      (node: string): TaskHandler =>
+      async (_, { payload }) => {
+        taken.push((payload as { id: string }).id)
+        await Bun.sleep(1)
+        return { result: { node } }
+      }
     for (const id of ids) await add(db, id, { id })
     const runners = [runner(db, clock, "a", work("a")), runner(db, clock, "b", work("b"))]
     // Whoever loses a race for one task looks again when told to.
@@ -109,48 +112,42 @@ function tasksOn(kind: DatabaseKind): void {
   })
 
   test("a killed runner's task is finished by another after the lease, and not before", async () => {
-    const db = await open()
-    const deadClock = manualClock(startMs)
-    let reached: () => void = () => {}
-    const inTheMiddle = new Promise<void>((resolve) => {
-      reached = resolve
-    })
-    let release: () => void = () => {}
-    const killed = new Promise<void>((resolve) => {
-      release = resolve
-    })
-    const dead = runner(db, deadClock, "dead", async (tx, task) => {
-      const { at = 0 } = task.payload as { at?: number }
-      if (at < 2) return counting(tx, task)
-      reached()
-      // Between two transactions it would hold nothing at all; inside of one, SQLite has room for no other.
-      if (kind === "postgres") await killed
-      throw new Error("killed")
-    })
+    const { db, where } = await openAt()
     await add(db, "t", { to: 4 })
-    dead.wake()
-    await inTheMiddle
-    if (kind === "sqlite") await inState(db, "t", "pending")
-    const clock = manualClock(startMs)
-    const heir = runner(db, clock, "heir", counting)
+    const node = join(import.meta.dir, "../../../test/task-node.ts")
+    const child = Bun.spawn([process.execPath, node, JSON.stringify(where), "dead"], {
+      stdout: "pipe",
+      stderr: "inherit",
+    })
+    ending.push(() => child.kill("SIGKILL"))
+    const { value } = await child.stdout.getReader().read()
+    expect(new TextDecoder().decode(value)).toBe("reached\n")
+    child.kill("SIGKILL")
+    await child.exited
+    // Two steps stand; of the third, in which it was killed, there is nothing.
+    expect(await marks(db)).toEqual(["mark-0", "mark-1"])
+    expect(await selectTask(db.read, appId, "t")).toMatchObject({
+      status: "running",
+      leased_by: "dead",
+      payload: '{"at":2,"to":4}',
+    })
+    const clock = manualClock(Date.now())
+    const heir = runner(db, clock, "heir", countingStep)
     heir.wake()
     await Bun.sleep(50)
-    expect((await selectTask(db.read, appId, "t"))?.status).not.toBe("completed")
-    clock.advance(limits.leaseMs + 1)
+    expect(await selectTask(db.read, appId, "t")).toMatchObject({ status: "running", leased_by: "dead" })
+    clock.advance(limits.leaseMs + 1_000)
     heir.wake()
     const task = await inState(db, "t", "completed")
-    expect(task.result).toBe('{"counted":4}')
-    expect(task.leased_by).toBe("heir")
-    // Each step was done once: the first two by the one who died, the others by the heir.
+    expect(task).toMatchObject({ result: '{"counted":4}', leased_by: "heir" })
     expect(await marks(db)).toEqual(["mark-0", "mark-1", "mark-2", "mark-3"])
-    release()
   })
 
   test("a step whose lease went to another leaves nothing behind", async () => {
     const db = await open()
     await add(db, "t", { to: 1 })
     const made = runner(db, manualClock(startMs), "slow", async (tx, task) => {
-      const outcome = await counting(tx, task)
+      const outcome = await countingStep(tx, task)
       // What another node's lease would have written meanwhile.
       await tx.updateTable("tasks").set({ leased_by: "other" }).where("id", "=", "t").execute()
       return outcome
@@ -159,7 +156,11 @@ function tasksOn(kind: DatabaseKind): void {
     await until(async () => (await selectTask(db.read, appId, "t"))?.status === "running")
     await made.close()
     expect(await marks(db)).toEqual([])
-    expect(await selectTask(db.read, appId, "t")).toMatchObject({ leased_by: "slow", payload: '{"to":1}', status: "running" })
+    expect(await selectTask(db.read, appId, "t")).toMatchObject({
+      leased_by: "slow",
+      payload: '{"to":1}',
+      status: "running",
+    })
   })
 
   test("a step that fails rolls back with its progress, is tried again later, and again, and then fails", async () => {
@@ -167,7 +168,7 @@ function tasksOn(kind: DatabaseKind): void {
     const clock = manualClock(startMs)
     let tries = 0
     const made = runner(db, clock, "a", async (tx, task) => {
-      await counting(tx, task)
+      await countingStep(tx, task)
       tries += 1
       throw new Error("secret detail")
     })
@@ -190,7 +191,10 @@ function tasksOn(kind: DatabaseKind): void {
     const task = await inState(db, "t", "failed")
     expect(tries).toBe(limits.attemptsMax)
     expect(await marks(db)).toEqual([])
-    expect(taskResponse(task)).toMatchObject({ status: "failed", error: { type: "task_failed", description: expect.any(String) } })
+    expect(taskResponse(task)).toMatchObject({
+      status: "failed",
+      error: { type: "task_failed", description: expect.any(String) },
+    })
     expect(JSON.stringify(taskResponse(task))).not.toContain("secret detail")
     expect(lines.join("")).toContain("secret detail")
   })
@@ -206,7 +210,7 @@ function tasksOn(kind: DatabaseKind): void {
         failedAt.add(at)
         throw new Error("once per step")
       }
-      return counting(tx, task)
+      return countingStep(tx, task)
     })
     await add(db, "t", { to: limits.attemptsMax + 2 })
     await until(async () => {
@@ -221,7 +225,7 @@ function tasksOn(kind: DatabaseKind): void {
 
   test("a task that nobody can do, or whose payload is damaged, does not stand in the way of others", async () => {
     const db = await open()
-    const made = runner(db, manualClock(startMs), "a", counting)
+    const made = runner(db, manualClock(startMs), "a", countingStep)
     await add(db, "unknown", {}, "no-such-kind")
     await db.transact((tx) => insertTask(tx, { ...newTask("damaged", appId, "work", {}, startMs), payload: "{" }))
     await add(db, "good", { to: 1 })
@@ -240,7 +244,7 @@ function tasksOn(kind: DatabaseKind): void {
     const made = runner(db, manualClock(startMs), "a", async (tx, task) => {
       reached()
       await Bun.sleep(30)
-      return counting(tx, task)
+      return countingStep(tx, task)
     })
     await add(db, "t", { to: 100 })
     made.wake()
@@ -249,7 +253,7 @@ function tasksOn(kind: DatabaseKind): void {
     const task = await selectTask(db.read, appId, "t")
     expect(task).toMatchObject({ status: "pending", due_at: startMs })
     expect((await marks(db)).length).toBe((JSON.parse(task?.payload as string) as { at: number }).at)
-    runner(db, manualClock(startMs), "b", counting).wake()
+    runner(db, manualClock(startMs), "b", countingStep).wake()
     await inState(db, "t", "completed")
   })
 

@@ -60,10 +60,29 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
 
   describe("UpdateUsers", () => {
     test("a server call sets everything, and a second one replaces it", async () => {
-      const first = await upsert({ id: "all", name: "All", image: "i", language: "en", role: "admin", teams: ["red"], custom: { a: [1, null] } } as { id: string })
+      const first = await upsert({
+        id: "all",
+        name: "All",
+        image: "i",
+        language: "en",
+        role: "admin",
+        teams: ["red"],
+        custom: { a: [1, null] },
+      } as { id: string })
       expect(first.status).toBe(201)
       expect(first.body.duration).toMatch(/ms$/)
-      expect(first.body.users.all).toMatchObject({ id: "all", name: "All", role: "admin", teams: ["red"], custom: { a: [1, null] }, online: false, banned: false, devices: [], mutes: [], total_unread_count: 0 })
+      expect(first.body.users.all).toMatchObject({
+        id: "all",
+        name: "All",
+        role: "admin",
+        teams: ["red"],
+        custom: { a: [1, null] },
+        online: false,
+        banned: false,
+        devices: [],
+        mutes: [],
+        total_unread_count: 0,
+      })
       expect(first.body.users.all.created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
       const second = await upsert({ id: "all" })
       expect(second.body.users.all).toMatchObject({ role: "admin", teams: ["red"], custom: {}, language: "" })
@@ -133,7 +152,11 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
   describe("UpdateUsersPartial", () => {
     test("sets and unsets columns and custom paths", async () => {
       await upsert({ id: "part", name: "P", custom: { a: { b: 1, c: 2 } } } as { id: string })
-      const { status, body } = await patch({ id: "part", set: { "a.b": 5, "custom.d": true, language: "de" }, unset: ["a.c", "name"] })
+      const { status, body } = await patch({
+        id: "part",
+        set: { "a.b": 5, "custom.d": true, language: "de" },
+        unset: ["a.c", "name"],
+      })
       expect(status).toBe(200)
       expect(body.users.part).toMatchObject({ custom: { a: { b: 5 }, d: true }, language: "de" })
       expect(body.users.part).not.toHaveProperty("name")
@@ -153,7 +176,11 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
     test("case 29: nobody sets, unsets or nulls what decides about rights", async () => {
       const guest = await createGuest(server)
       for (const name of ["role", "teams", "revoke_tokens_issued_before"]) {
-        for (const change of [{ set: { [name]: name === "teams" ? ["red"] : "admin" } }, { set: { [name]: null } }, { unset: [name] }]) {
+        for (const change of [
+          { set: { [name]: name === "teams" ? ["red"] : "admin" } },
+          { set: { [name]: null } },
+          { unset: [name] },
+        ]) {
           if (name === "revoke_tokens_issued_before" && "set" in change && change.set?.[name] === "admin") continue
           expectRefusal(await patch({ id: guest.id, ...change }, guest.token), "notAllowed")
           expectRefusal(await patch({ id: "boss", ...change }, userToken("boss")), "notAllowed")
@@ -178,7 +205,11 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
 
   describe("QueryUsers", () => {
     test("server and user find by filter, sort and page", async () => {
-      await createUsers(server, { id: "q1", custom: { group: "q" } } as { id: string }, { id: "q2", custom: { group: "q" } } as { id: string })
+      await createUsers(
+        server,
+        { id: "q1", custom: { group: "q" } } as { id: string },
+        { id: "q2", custom: { group: "q" } } as { id: string },
+      )
       for (const as of [serverToken(), userToken("jessica")]) {
         const { status, body } = await find({ group: "q" }, as, { sort: [{ field: "id", direction: -1 }] })
         expect(status).toBe(200)
@@ -208,12 +239,20 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
       expect(seen).not.toHaveProperty("privacy_settings")
       expect(seen).not.toHaveProperty("revoke_tokens_issued_before")
       for (const as of [serverToken(), userToken("shy")]) {
-        expect((await find({ id: "shy" }, as)).body.users[0]).toMatchObject({ invisible: true, privacy_settings: settings })
+        expect((await find({ id: "shy" }, as)).body.users[0]).toMatchObject({
+          invisible: true,
+          privacy_settings: settings,
+        })
       }
     })
 
     test("teams part users from each other (contract/auth.md §6.9)", async () => {
-      await createUsers(server, { id: "red1", teams: ["red"] } as { id: string }, { id: "red2", teams: ["red", "blue"] } as { id: string }, { id: "green1", teams: ["green"] } as { id: string })
+      await createUsers(
+        server,
+        { id: "red1", teams: ["red"] } as { id: string },
+        { id: "red2", teams: ["red", "blue"] } as { id: string },
+        { id: "green1", teams: ["green"] } as { id: string },
+      )
       const filter = { id: { $in: ["red1", "red2", "green1", "jessica"] } }
       const ids = async (as: string) => (await find(filter, as)).body.users.map(({ id }: { id: string }) => id).sort()
       expect(await ids(userToken("red1"))).toEqual(["red1", "red2"])
@@ -228,7 +267,10 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
       expectRefusal(await find({ name: { $nope: 1 } }), "input")
       expectRefusal(await find({}, serverToken(), { sort: [{ field: "secret_column" }] }), "input")
       expectRefusal(await find({}, userToken("jessica"), { presence: true }), "input")
-      expectRefusal(await find({}, userToken("jessica"), { presence: true }, { connectionId: "nope" }), "connectionNotFound")
+      expectRefusal(
+        await find({}, userToken("jessica"), { presence: true }, { connectionId: "nope" }),
+        "connectionNotFound",
+      )
     })
   })
 
@@ -257,7 +299,11 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
         }
         expectRefusal(await server.call("POST", `/api/v2/users/ghost/${verb}`), "notFound")
         expectRefusal(await server.call("POST", `/api/v2/users/a%20b/${verb}`), "input", "user_id")
-        expectRefusal(await server.call("POST", `/api/v2/users/john/${verb}`, { body: { created_by_id: 5 } }), "input", "created_by_id")
+        expectRefusal(
+          await server.call("POST", `/api/v2/users/john/${verb}`, { body: { created_by_id: 5 } }),
+          "input",
+          "created_by_id",
+        )
       }
     })
 
@@ -302,7 +348,12 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
         await createUsers(server, { id, name: "N", role: "admin", custom: { a: 1 } } as { id: string })
         const token = userToken(id)
         expect((await find({}, token)).status).toBe(200)
-        const { status, body } = await remove({ user_ids: [id, id], user: mode, messages: "hard", conversations: "hard" })
+        const { status, body } = await remove({
+          user_ids: [id, id],
+          user: mode,
+          messages: "hard",
+          conversations: "hard",
+        })
         expect(status).toBe(201)
         expectRefusal(await find({}, token), "authentication")
         const task = await finish(body.task_id)
@@ -330,7 +381,13 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
       server.call("POST", "/api/v2/guest", { as: null, authType: null, body, ...options })
 
     test("the key is enough, and a leftover token is not looked at", async () => {
-      for (const options of [{}, { authType: "anonymous" }, { as: "bogus", authType: "anonymous" }, { as: "x.y.z", authType: "jwt" }, { as: userToken("jessica") }]) {
+      for (const options of [
+        {},
+        { authType: "anonymous" },
+        { as: "bogus", authType: "anonymous" },
+        { as: "x.y.z", authType: "jwt" },
+        { as: userToken("jessica") },
+      ]) {
         const { status, body, headers } = await guest({ user: { id: "visitor", name: "V" } }, options)
         expect(status).toBe(201)
         expect(body.user).toMatchObject({ role: "guest", name: "V", teams: [] })
@@ -345,7 +402,10 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
       expect(body.user).toMatchObject({ role: "guest", teams: [] })
       expectRefusal(await upsert({ id: "jessica" }, body.access_token), "notAllowed")
       expectRefusal(await server.call("GET", "/api/v2/app", { as: body.access_token }), "notAllowed")
-      expect((await upsert({ id: body.user.id, name: "W" } as { id: string }, body.access_token)).body.users[body.user.id].role).toBe("guest")
+      expect(
+        (await upsert({ id: body.user.id, name: "W" } as { id: string }, body.access_token)).body.users[body.user.id]
+          .role,
+      ).toBe("guest")
     })
 
     test("without a key, with a wrong one and with wrong data", async () => {
@@ -357,7 +417,8 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
   })
 
   describe("acting for a user", () => {
-    const act = (body: object, as = serverToken()) => server.call("POST", "/api/v2/video/call/default/acting", { as, body })
+    const act = (body: object, as = serverToken()) =>
+      server.call("POST", "/api/v2/video/call/default/acting", { as, body })
 
     test("an id that is no id is 4 and reaches no database", async () => {
       for (const user_id of [5, {}, [], "!anon", "a b", "", { toString: 1, valueOf: 1 }, "x".repeat(256)]) {

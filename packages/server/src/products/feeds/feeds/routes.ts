@@ -174,9 +174,9 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
         const source = existing === null ? tx : read
         const row = (await selectFeedRows(source, appId, [name])).get(name)
         if (row === undefined) throw absentFeed(name)
-        const resource =
-          existing?.resource ?? feedResource(row, created ? noRelation : await relations.of(appId, name, owner))
-        // Somebody else may have made the feed between the decision and the change.
+        const relation = existing?.relation ?? (created ? noRelation : await relations.of(appId, name, owner))
+        const resource = feedResource(row, relation)
+        // Somebody may have made the feed, or closed it, between the decision and now.
         const decision = mayRead(principal, resource)
         if (!decision.allowed) throw decision.error
         const feed = await shownFeed(principal, row, resource)

@@ -33,7 +33,8 @@ function callsOn(kind: DatabaseKind): void {
   const path = (cid: string, more = ""): string => `/api/v2/video/call/${cid.replace(":", "/")}${more}`
   const open = (cid: string, as: string | null, body: object = {}, options: object = {}) =>
     server.call("POST", path(cid), { as, body, ...options })
-  const get = (cid: string, as: string | null, options: object = {}) => server.call("GET", path(cid), { as, ...options })
+  const get = (cid: string, as: string | null, options: object = {}) =>
+    server.call("GET", path(cid), { as, ...options })
   const members = (cid: string, as: string | null, body: object = {}, options: object = {}) => {
     const [type, id] = cid.split(":")
     return server.call("POST", "/api/v2/video/call/members", { as, body: { type, id, ...body }, ...options })
@@ -45,7 +46,8 @@ function callsOn(kind: DatabaseKind): void {
     expect(status).toBe(201)
     return cid
   }
-  const idsOf = (answer: { body: { members: { user_id: string }[] } }) => answer.body.members.map(({ user_id }) => user_id)
+  const idsOf = (answer: { body: { members: { user_id: string }[] } }) =>
+    answer.body.members.map(({ user_id }) => user_id)
 
   test("every operation refuses strangers", async () => {
     const cid = await newCall()
@@ -70,15 +72,31 @@ function callsOn(kind: DatabaseKind): void {
 
   describe("GetOrCreateCall", () => {
     test("a user makes a call and is its host; again is the same call", async () => {
-      const first = await open("default:mine", userToken("first-timer"), { data: { custom: { a: 1 }, members: [{ user_id: "member", role: "viewer" }] } })
+      const first = await open("default:mine", userToken("first-timer"), {
+        data: { custom: { a: 1 }, members: [{ user_id: "member", role: "viewer" }] },
+      })
       expect(first.status).toBe(201)
       expect(first.body.created).toBe(true)
-      expect(first.body.call).toMatchObject({ cid: "default:mine", type: "default", id: "mine", custom: { a: 1 }, backstage: false, recording: false, blocked_user_ids: [], egress: { broadcasting: false, rtmps: [] } })
+      expect(first.body.call).toMatchObject({
+        cid: "default:mine",
+        type: "default",
+        id: "mine",
+        custom: { a: 1 },
+        backstage: false,
+        recording: false,
+        blocked_user_ids: [],
+        egress: { broadcasting: false, rtmps: [] },
+      })
       expect(first.body.call.created_by.id).toBe("first-timer")
       expect(first.body.own_capabilities).toContain("end-call")
-      expect(first.body.members).toMatchObject([{ user_id: "member", role: "viewer", custom: {}, user: { id: "member" } }])
+      expect(first.body.members).toMatchObject([
+        { user_id: "member", role: "viewer", custom: {}, user: { id: "member" } },
+      ])
       const again = await open("default:mine", userToken("first-timer"), { data: { custom: { b: 1 } } })
-      expect(again.body).toMatchObject({ created: false, call: { custom: { a: 1 }, created_at: first.body.call.created_at } })
+      expect(again.body).toMatchObject({
+        created: false,
+        call: { custom: { a: 1 }, created_at: first.body.call.created_at },
+      })
     })
 
     // The row of a user who acts for the first time is made by the very transaction that shows it.
@@ -89,7 +107,12 @@ function callsOn(kind: DatabaseKind): void {
 
     test("a server call acts for a user and must say for whom", async () => {
       expectRefusal(await open("default:served", serverToken()), "input", "user_id")
-      for (const [index, body] of [{ user_id: "maker" }, { user: { id: "maker" } }, { data: { created_by_id: "maker" } }, { data: { created_by: { id: "maker" } } }].entries()) {
+      for (const [index, body] of [
+        { user_id: "maker" },
+        { user: { id: "maker" } },
+        { data: { created_by_id: "maker" } },
+        { data: { created_by: { id: "maker" } } },
+      ].entries()) {
         const { status, body: answer } = await open(`default:served${index}`, serverToken(), body)
         expect(status).toBe(201)
         expect(answer.call.created_by.id).toBe("maker")
@@ -125,9 +148,17 @@ function callsOn(kind: DatabaseKind): void {
 
     test("what is wrong is named", async () => {
       expectRefusal(await open("nosuchtype:a", maker), "input", "type")
-      expectRefusal(await server.call("POST", "/api/v2/video/call/default/a%20b", { as: maker, body: {} }), "input", "id")
+      expectRefusal(
+        await server.call("POST", "/api/v2/video/call/default/a%20b", { as: maker, body: {} }),
+        "input",
+        "id",
+      )
       expectRefusal(await open("default:w", maker, { data: { members: [{ user_id: "ghost" }] } }), "input")
-      expectRefusal(await open("default:w", maker, { data: { members: [{ user_id: "member", role: "emperor" }] } }), "input", "members")
+      expectRefusal(
+        await open("default:w", maker, { data: { members: [{ user_id: "member", role: "emperor" }] } }),
+        "input",
+        "members",
+      )
       expectRefusal(await open("default:w", maker, { data: { custom: { x: "y".repeat(6000) } } }), "input", "custom")
       expectRefusal(await open("default:w", maker, { data: { starts_at: "soon" } }), "input", "starts_at")
       expectRefusal(await open("default:w", maker, { data: { settings_override: { nope: {} } } }), "input")
@@ -137,13 +168,16 @@ function callsOn(kind: DatabaseKind): void {
 
     test("as many members with as much custom data as a request may bring still make a call", async () => {
       const people = Array.from({ length: 100 }, (_, n) => `crowd${n}`)
-      const custom = { x: "\\\"".repeat(1200) }
+      const custom = { x: '\\"'.repeat(1200) }
       await createUsers(server, ...people)
       const all = people.map((user_id) => ({ user_id, custom }))
       const { status, body } = await open("default:crowd", maker, { data: { members: all }, ring: true, notify: true })
       expect(status).toBe(201)
       expect(body.members).toHaveLength(25)
-      const changed = await server.call("POST", path("default:crowd", "/members"), { as: maker, body: { update_members: all } })
+      const changed = await server.call("POST", path("default:crowd", "/members"), {
+        as: maker,
+        body: { update_members: all },
+      })
       expect(changed.status).toBe(201)
       expect(changed.body.members).toHaveLength(100)
     })
@@ -165,7 +199,8 @@ function callsOn(kind: DatabaseKind): void {
       }
       expect((await get(cid, member)).body.own_capabilities).not.toContain("end-call")
       const guest = await createGuest(server)
-      for (const as of [stranger, guest.token]) expectHidden(await get(cid, as), await get("default:absent", as), cid, "default:absent")
+      for (const as of [stranger, guest.token])
+        expectHidden(await get(cid, as), await get("default:absent", as), cid, "default:absent")
       const anonymous = { authType: "anonymous" }
       expectHidden(await get(cid, null, anonymous), await get("default:absent", null, anonymous), cid, "default:absent")
       const foreign = { apiKey: other.apiKey }
@@ -209,11 +244,18 @@ function callsOn(kind: DatabaseKind): void {
         expectRefusal(await get(await newCall(), token, { authType }), "notFound")
       }
       expectRefusal(await get(cid, sign({ user_id: "!anon", role: "viewer" }), { authType: "jwt" }), "authentication")
-      expectRefusal(await get(cid, userToken("maker", { call_cids: [cid] }), { authType: "anonymous" }), "authentication")
+      expectRefusal(
+        await get(cid, userToken("maker", { call_cids: [cid] }), { authType: "anonymous" }),
+        "authentication",
+      )
     })
 
     test("what is wrong is named", async () => {
-      expectRefusal(await server.call("GET", path(await newCall(), "?members_limit=x"), { as: maker }), "input", "members_limit")
+      expectRefusal(
+        await server.call("GET", path(await newCall(), "?members_limit=x"), { as: maker }),
+        "input",
+        "members_limit",
+      )
       expectRefusal(await server.call("GET", path("nosuchtype:x"), { as: maker }), "notFound")
       expectRefusal(await get(await newCall(), maker, { connectionId: "nope" }), "connectionNotFound")
     })
@@ -227,9 +269,17 @@ function callsOn(kind: DatabaseKind): void {
     test("server and host do", async () => {
       for (const as of [serverToken(), maker]) {
         const cid = await newCall()
-        const changed = await update(cid, as, { custom: { b: 2 }, starts_at: "2030-01-01T00:00:00+01:00", settings_override: { audio: { mic_default_on: false } } })
+        const changed = await update(cid, as, {
+          custom: { b: 2 },
+          starts_at: "2030-01-01T00:00:00+01:00",
+          settings_override: { audio: { mic_default_on: false } },
+        })
         expect(changed.status).toBe(200)
-        expect(changed.body.call).toMatchObject({ custom: { b: 2 }, starts_at: "2029-12-31T23:00:00.000Z", settings: { audio: { mic_default_on: false } } })
+        expect(changed.body.call).toMatchObject({
+          custom: { b: 2 },
+          starts_at: "2029-12-31T23:00:00.000Z",
+          settings: { audio: { mic_default_on: false } },
+        })
         expect((await end(cid, as)).status).toBe(201)
         const { ended_at } = (await get(cid, maker)).body.call
         expect(ended_at).toBeString()
@@ -240,7 +290,10 @@ function callsOn(kind: DatabaseKind): void {
 
     test("a member may not, a stranger sees nothing", async () => {
       const cid = await newCall()
-      for (const act of [(as: string, of: string) => update(of, as, { custom: {} }), (as: string, of: string) => end(of, as)]) {
+      for (const act of [
+        (as: string, of: string) => update(of, as, { custom: {} }),
+        (as: string, of: string) => end(of, as),
+      ]) {
         expectRefusal(await act(member, cid), "notAllowed")
         expectHidden(await act(stranger, cid), await act(stranger, "default:absent"), cid, "default:absent")
         expectRefusal(await act(serverToken(), "default:absent"), "notFound")
@@ -266,11 +319,15 @@ function callsOn(kind: DatabaseKind): void {
     test("server and host add, change and remove; a removed member is a stranger at once", async () => {
       for (const as of [serverToken(), maker]) {
         const cid = await newCall()
-        const added = await change(cid, as, { update_members: [{ user_id: "stranger", role: "viewer", custom: { a: 1 } }] })
+        const added = await change(cid, as, {
+          update_members: [{ user_id: "stranger", role: "viewer", custom: { a: 1 } }],
+        })
         expect(added.status).toBe(201)
         expect(added.body.members).toMatchObject([{ user_id: "stranger", role: "viewer", custom: { a: 1 } }])
         expect((await get(cid, stranger)).status).toBe(200)
-        expect((await change(cid, as, { update_members: [{ user_id: "stranger", role: "host" }] })).body.members).toMatchObject([{ role: "host" }])
+        expect(
+          (await change(cid, as, { update_members: [{ user_id: "stranger", role: "host" }] })).body.members,
+        ).toMatchObject([{ role: "host" }])
         expect((await get(cid, stranger)).body.own_capabilities).toContain("end-call")
         await change(cid, as, { remove_members: ["stranger", "stranger"] })
         expectRefusal(await get(cid, stranger), "notFound")
@@ -295,13 +352,33 @@ function callsOn(kind: DatabaseKind): void {
 
     test("QueryCallMembers filters, sorts and pages for whoever may read", async () => {
       const cid = await newCall()
-      await change(cid, maker, { update_members: [{ user_id: "stranger", role: "viewer" }, { user_id: "boss", role: "host" }] })
-      expect(idsOf(await members(cid, member, { sort: [{ field: "user_id", direction: -1 }] }))).toEqual(["stranger", "member", "boss"])
-      expect(idsOf(await members(cid, serverToken(), { filter_conditions: { role: { $in: ["viewer", "host"] } }, sort: [{ field: "user_id" }] }))).toEqual(["boss", "stranger"])
+      await change(cid, maker, {
+        update_members: [
+          { user_id: "stranger", role: "viewer" },
+          { user_id: "boss", role: "host" },
+        ],
+      })
+      expect(idsOf(await members(cid, member, { sort: [{ field: "user_id", direction: -1 }] }))).toEqual([
+        "stranger",
+        "member",
+        "boss",
+      ])
+      expect(
+        idsOf(
+          await members(cid, serverToken(), {
+            filter_conditions: { role: { $in: ["viewer", "host"] } },
+            sort: [{ field: "user_id" }],
+          }),
+        ),
+      ).toEqual(["boss", "stranger"])
       const seen: string[] = []
       let next: string | undefined
       do {
-        const page = await members(cid, maker, { limit: 1, sort: [{ field: "user_id" }], ...(next === undefined ? {} : { next }) })
+        const page = await members(cid, maker, {
+          limit: 1,
+          sort: [{ field: "user_id" }],
+          ...(next === undefined ? {} : { next }),
+        })
         expect(page.status).toBe(201)
         seen.push(...idsOf(page))
         next = page.body.next
@@ -314,11 +391,19 @@ function callsOn(kind: DatabaseKind): void {
     test("what is wrong is named", async () => {
       const cid = await newCall()
       expectRefusal(await change(cid, maker, { update_members: [{ user_id: "ghost" }] }), "input")
-      expectRefusal(await change(cid, maker, { update_members: [{ user_id: "member", role: "emperor" }] }), "input", "members")
+      expectRefusal(
+        await change(cid, maker, { update_members: [{ user_id: "member", role: "emperor" }] }),
+        "input",
+        "members",
+      )
       expectRefusal(await change(cid, maker, { update_members: [{}] }), "input", "update_members.0.user_id")
       expectRefusal(await change(cid, maker, { remove_members: "member" }), "input", "remove_members")
       expectRefusal(await members(cid, maker, { filter_conditions: { secret: 1 } }), "input", "filter_conditions")
-      expectRefusal(await members(cid, maker, { filter_conditions: { role: { $in: [1] } } }), "input", "filter_conditions")
+      expectRefusal(
+        await members(cid, maker, { filter_conditions: { role: { $in: [1] } } }),
+        "input",
+        "filter_conditions",
+      )
       expectRefusal(await members(cid, maker, { sort: [{ field: "__proto__" }] }), "input", "sort")
       expectRefusal(await members(cid, maker, { next: "-1" }), "input", "next")
       expectRefusal(await members(cid, maker, { limit: 0 }), "input", "limit")
@@ -328,11 +413,19 @@ function callsOn(kind: DatabaseKind): void {
   describe("sockets", () => {
     test("a watcher hears the call, a member who does not watch hears it once, a stranger nothing", async () => {
       const cid = await newCall()
-      const [watcher, reader, outsider] = await Promise.all([server.connect("maker"), server.connect("member"), server.connect("stranger")])
+      const [watcher, reader, outsider] = await Promise.all([
+        server.connect("maker"),
+        server.connect("member"),
+        server.connect("stranger"),
+      ])
       expect((await get(cid, maker, { connectionId: watcher.connectionId })).status).toBe(200)
       await server.call("PATCH", path(cid), { as: maker, body: { custom: { n: 1 } } })
       for (const socket of [watcher, reader]) {
-        expect(await socket.next("call.updated")).toMatchObject({ call_cid: cid, call: { custom: { n: 1 } }, capabilities_by_role: expect.any(Object) })
+        expect(await socket.next("call.updated")).toMatchObject({
+          call_cid: cid,
+          call: { custom: { n: 1 } },
+          capabilities_by_role: expect.any(Object),
+        })
       }
       await server.call("POST", path(cid, "/mark_ended"), { as: maker })
       expect(await watcher.next("call.ended")).toMatchObject({ call_cid: cid, user: { id: "maker" } })
@@ -378,8 +471,14 @@ function callsOn(kind: DatabaseKind): void {
       await server.call("PATCH", "/api/v2/users", { body: { users: [{ id: "member", set: { language: "fr" } }] } })
       await server.call("PATCH", path(listed), { as: maker, body: { custom: { n: 1 } } })
       expect(await socket.next("call.updated")).toMatchObject({ call_cid: listed })
-      expect(socket.frames.map(({ type }) => type).filter((type) => type !== "health.check")).toEqual(["connection.ok", "call.updated"])
-      const { body } = await server.call("GET", `/api/v2/users?payload=${encodeURIComponent('{"filter_conditions":{"id":"member"}}')}`)
+      expect(socket.frames.map(({ type }) => type).filter((type) => type !== "health.check")).toEqual([
+        "connection.ok",
+        "call.updated",
+      ])
+      const { body } = await server.call(
+        "GET",
+        `/api/v2/users?payload=${encodeURIComponent('{"filter_conditions":{"id":"member"}}')}`,
+      )
       expect(body.users[0]).not.toHaveProperty("name")
       socket.close()
     })
@@ -387,8 +486,17 @@ function callsOn(kind: DatabaseKind): void {
     test("ring goes to all members but the one who rings", async () => {
       const [ringing, rung] = await Promise.all([server.connect("maker"), server.connect("member")])
       const cid = `default:ring${++calls}`
-      await open(cid, maker, { ring: true, video: false, data: { members: [{ user_id: "maker" }, { user_id: "member" }] } })
-      expect(await rung.next("call.ring")).toMatchObject({ call_cid: cid, user: { id: "maker" }, video: false, members: [{ user_id: "maker" }, { user_id: "member" }] })
+      await open(cid, maker, {
+        ring: true,
+        video: false,
+        data: { members: [{ user_id: "maker" }, { user_id: "member" }] },
+      })
+      expect(await rung.next("call.ring")).toMatchObject({
+        call_cid: cid,
+        user: { id: "maker" },
+        video: false,
+        members: [{ user_id: "maker" }, { user_id: "member" }],
+      })
       await ringing.next("call.created")
       await Bun.sleep(50)
       expect(ringing.seen("call.ring")).toEqual([])
