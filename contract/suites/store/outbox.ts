@@ -3,7 +3,13 @@
 import { describe, expect, test } from "bun:test"
 import { limits } from "../../../packages/server/src/store/limits.ts"
 import { openDatabase } from "../../../packages/server/src/store/open.ts"
-import { markRelayed, prune, takeStale } from "../../../packages/server/src/store/outbox.ts"
+import {
+  markRelayed,
+  prune,
+  selectEvents,
+  selectIdsSince,
+  takeStale,
+} from "../../../packages/server/src/store/outbox.ts"
 import type { Backend } from "./backends.ts"
 import { eventOf, insertItem, item, on, useDatabase } from "./fixture.ts"
 
@@ -138,6 +144,25 @@ export function outboxSuite(backend: Backend): void {
       expect(await prune(fixture.db, newest + 1)).toBe(limits.outboxBatchMax + 3)
       const left = await fixture.db.read.selectFrom("outbox").select("type").execute()
       expect(left).toEqual([{ type: "unrelayed" }])
+    })
+
+    test("events since a moment are found by their ids, in their order, the newest when there are too many", async () => {
+      await emit(...Array.from({ length: 3 }, () => "before"))
+      await Bun.sleep(5)
+      const sinceMs = Date.now()
+      // More than one page, relayed or not.
+      for (let written = 0; written <= limits.outboxPageMax; written += 500) {
+        await emit(...Array.from({ length: 500 }, () => "since"))
+      }
+      const since = fixture.heard.filter(({ type }) => type === "since").map(({ id }) => id)
+      await markRelayed(fixture.db, since.slice(0, 10), Date.now())
+      expect(await selectIdsSince(fixture.db.read, sinceMs, 10_000)).toEqual(since)
+      expect(await selectIdsSince(fixture.db.read, sinceMs, 7)).toEqual(since.slice(-7))
+      expect(await selectIdsSince(fixture.db.read, Date.now() + 1_000, 10)).toEqual([])
+      const some = fixture.heard.slice(1, 5)
+      const ids = some.map(({ id }) => id)
+      expect(await selectEvents(fixture.db.read, [...ids, 9_007_199_254_740_991].reverse())).toEqual(some)
+      expect(await selectEvents(fixture.db.read, [])).toEqual([])
     })
 
     test("ids do not come back after a prune", async () => {

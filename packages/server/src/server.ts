@@ -33,10 +33,12 @@ import { taskRoutes } from "./core/tasks/routes.ts"
 import {
   createConnectUser,
   createDeletionHandler,
+  createSweepHandler,
   createEnsureActor,
   createUsers,
   deletionTaskKind,
   presenceChanged,
+  sweepTaskKind,
   userKey,
   userRoutes,
 } from "./core/users/index.ts"
@@ -126,7 +128,18 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       if (sockets.subscriberCount(topics.presence(appId, userId)) > 0) void tellPresence(appId, userId)
     },
   })
-  const sockets = createSockets({ clock, bus, presence, log, membersOf })
+  const sockets = createSockets({
+    clock,
+    bus,
+    presence,
+    log,
+    membersOf,
+    onGone(appId, userId, heard) {
+      chat.stoppedWatching(appId, userId, heard, clock.now()).catch((error) => {
+        log.error("could not tell that somebody stopped watching", { cause: error })
+      })
+    },
+  })
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
   const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })
@@ -142,6 +155,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     nodeId: bus.nodeId,
     handlers: new Map([
       [deletionTaskKind, createDeletionHandler([chat.deleteContent, feeds.deleteContent])],
+      [sweepTaskKind, createSweepHandler({ hide: chat.hideMessages, restore: chat.restoreMessages })],
       ...feeds.tasks,
     ]),
   })

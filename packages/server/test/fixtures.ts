@@ -2,15 +2,27 @@
 // every refusal.
 
 import { expect } from "bun:test"
+import { mkdtempSync, rmSync } from "node:fs"
 import { connect as connectTcp } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { type ErrorName, errorCatalogue } from "@weir/protocol"
+import type { Clock } from "../src/base/clock.ts"
+import { createLogger } from "../src/base/log.ts"
+import { loadConfig } from "../src/config/config.ts"
+import { loadMasterKey } from "../src/config/secrets.ts"
+import { createServer } from "../src/server.ts"
 import {
   type Answer,
+  call,
+  connect,
   createPostgresDatabase,
   serverToken,
   startTestServer,
   type TestServer,
   testAdminToken,
+  testApiKey,
+  testApiSecret,
   userToken,
 } from "../src/testing.ts"
 
@@ -31,6 +43,42 @@ export async function startOn(kind: DatabaseKind, env: Record<string, string> = 
     async close() {
       await server.close()
       await database?.drop()
+    },
+  }
+}
+
+export interface WatchedServer extends TestServer {
+  /** Everything that the server has logged so far, down to the least severe line. */
+  readonly log: readonly string[]
+}
+
+/** Starts a server whose log is kept, and whose time may be the test's. */
+export async function startWatched(
+  options: { env?: Record<string, string>; clock?: Clock } = {},
+): Promise<WatchedServer> {
+  const dataDir = mkdtempSync(join(tmpdir(), "weir-test-"))
+  const config = loadConfig({
+    WEIR_PORT: "0",
+    WEIR_DATA_DIR: dataDir,
+    WEIR_API_KEY: testApiKey,
+    WEIR_API_SECRET: testApiSecret,
+    WEIR_ADMIN_TOKEN: testAdminToken,
+    ...options.env,
+  })
+  const lines: string[] = []
+  const log = createLogger({ level: "debug", format: "json", write: (line) => lines.push(line) })
+  const server = await createServer({ config, masterKey: loadMasterKey(config).key, log, clock: options.clock })
+  const url = server.listen()
+  return {
+    server,
+    url,
+    config,
+    log: lines,
+    call: (method, path, callOptions) => call(url, method, path, callOptions),
+    connect: (userId, connectOptions) => connect(url, userId, connectOptions),
+    async close() {
+      await server.close()
+      rmSync(dataDir, { recursive: true, force: true })
     },
   }
 }
@@ -75,7 +123,7 @@ export function expectRefusal({ status, body, headers }: Answer, kind: ErrorName
   expectEnvelope(body)
   expect(headers.get("content-type")).toBe("application/json; charset=utf-8")
   expect(headers.get("access-control-allow-origin")).toBe("*")
-  if (status === 401 || status === 403) expect(headers.get("x-decision-id")).toMatch(/^[0-9a-f-]{36}$/)
+  if ([401, 403, 404].includes(status)) expect(headers.get("x-decision-id")).toMatch(/^[0-9a-f-]{36}$/)
   if (field !== undefined) expect(Object.keys(body.exception_fields ?? {})).toContain(field)
 }
 
@@ -137,8 +185,10 @@ export const strangers = (other: OtherApp): readonly (readonly [string, Credenti
   ]
 }
 
-/** Sends bytes as they are and answers whatever comes back until `untilMs` of silence or the end. */
-export function rawHttp(url: string, parts: readonly (string | Uint8Array)[], untilMs = 150): Promise<string> {
+const firstBytesMs = 5_000
+
+/** Sends bytes as they are and answers whatever comes back, until the end or `quietMs` after the last of it. */
+export function rawHttp(url: string, parts: readonly (string | Uint8Array)[], quietMs = 150): Promise<string> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const socket = connectTcp(Number(port), hostname)
@@ -151,7 +201,7 @@ export function rawHttp(url: string, parts: readonly (string | Uint8Array)[], un
     }
     const listen = (): void => {
       clearTimeout(quiet)
-      quiet = setTimeout(done, untilMs)
+      quiet = setTimeout(done, text === "" ? firstBytesMs : quietMs)
     }
     socket.on("error", (error) => (text === "" ? reject(error) : done()))
     socket.on("close", done)

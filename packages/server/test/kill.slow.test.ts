@@ -35,6 +35,8 @@ const channels = ["messaging:one", "messaging:two", "messaging:three"]
 const writerIds = Array.from({ length: bounds.writers }, (_, n) => `writer-${n}`)
 const watcherId = "watcher"
 
+const postgres = await createPostgresDatabase()
+
 const cleanUps: (() => void | Promise<void>)[] = []
 afterAll(async () => {
   await endAllNodes()
@@ -50,16 +52,14 @@ describe("an acknowledged write survives kill -9 at any moment, and nothing is l
   // Both at the same time: most of it is waiting.
   test.concurrent("on SQLite", () => killAgainAndAgain(sqliteWorld()), 90_000)
 
-  const postgres = createPostgresDatabase()
-  test.concurrent("on Postgres, whose connections are cut as well", async () => {
-    const database = await postgres
-    if (database === null) {
-      console.log("kill.slow.test.ts: WEIR_TEST_POSTGRES_URL is not set, Postgres is skipped")
-      return
-    }
-    cleanUps.push(database.drop)
-    await killAgainAndAgain(postgresWorld(database.url))
-  }, 90_000)
+  const database = postgres
+  if (database === null) {
+    console.log("kill.slow.test.ts: WEIR_TEST_POSTGRES_URL is not set, Postgres is skipped")
+    return
+  }
+  cleanUps.push(database.drop)
+  const onPostgres = () => killAgainAndAgain(postgresWorld(database.url))
+  test.concurrent("on Postgres, whose connections are cut as well", onPostgres, 90_000)
 })
 
 test("a data folder serves one process; the second start says so, and after kill -9 works at once", async () => {
@@ -120,6 +120,7 @@ async function killAgainAndAgain(world: World): Promise<void> {
   let node = await startNode(world.settings)
   await makeChannels(node)
   const load = startLoad(() => node.url)
+  let untold: string[] = []
   try {
     for (let kill = 0; kill < bounds.kills; kill++) {
       await Bun.sleep(randomInt(bounds.lifeMsMin, bounds.lifeMsMax))
@@ -138,7 +139,6 @@ async function killAgainAndAgain(world: World): Promise<void> {
       await expectReadable(node, load)
     }
     // Kills until one comes between a commit and the mark that it was told; under load the first does.
-    let untold: string[] = []
     for (let kill = 0; kill < 5 && untold.length === 0; kill++) {
       await Bun.sleep(randomInt(300, 500))
       await node.end("SIGKILL")

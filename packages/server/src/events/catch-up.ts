@@ -26,12 +26,15 @@ export interface CatchUpParts {
   readonly deliver: (appId: number, deliveries: readonly Delivery[]) => void
   /** Too much was missed: this node's sockets have to start anew. */
   readonly sendAway: () => void
+  /** Events that one look goes through; limits.catchUpEventsMax when absent. */
+  readonly eventsMax?: number
 }
 
-export function createCatchUp({ db, bus, clock, log, deliver, sendAway }: CatchUpParts): CatchUp {
+export function createCatchUp(parts: CatchUpParts): CatchUp {
+  const { db, bus, clock, log, deliver, sendAway, eventsMax = limits.catchUpEventsMax } = parts
   const told = createMemory(limits.eventsRememberedMax)
-  /** Wall clock in milliseconds: nothing from before is missing. */
-  let wholeAtMs = clock.now()
+  /** Wall clock in milliseconds: nothing that was written before can be missing. */
+  let sinceMs = clock.now() - limits.catchUpLookBackMs
   /** Monotonic milliseconds of the last gap; null when it is dealt with. */
   let gapAtMs: number | null = null
   bus.onGap(() => {
@@ -39,12 +42,14 @@ export function createCatchUp({ db, bus, clock, log, deliver, sendAway }: CatchU
   })
 
   const tellMissed = async (): Promise<void> => {
-    const ids = await selectIdsSince(db.read, wholeAtMs - limits.catchUpLookBackMs, limits.catchUpEventsMax)
-    if (ids.length === limits.catchUpEventsMax) {
-      log.warn("more events were missed than can be told late; all sockets have to connect again", {
-        events: ids.length,
+    const startedAtMs = clock.now()
+    const ids = await selectIdsSince(db.read, sinceMs, eventsMax + 1)
+    if (ids.length > eventsMax) {
+      log.warn("more events may have been missed than can be told late; all sockets have to connect again", {
+        events_max: eventsMax,
       })
       for (const id of ids) told.add(id)
+      sinceMs = startedAtMs
       sendAway()
       return
     }
@@ -62,19 +67,17 @@ export function createCatchUp({ db, bus, clock, log, deliver, sendAway }: CatchU
     isNew: told.add,
     async run() {
       if (!bus.connected) return
-      if (gapAtMs !== null) {
-        const handledAtMs = gapAtMs
+      const startedAtMs = clock.now()
+      const handledGapAtMs = gapAtMs
+      if (handledGapAtMs !== null) {
         // Nodes come back to the bus one after the other; what one of them says meanwhile may reach nobody, and is
         // found by looking again until all of them must be there.
-        const isSettled = clock.monotonic() - handledAtMs > limits.catchUpSettleMs
-        const startedAtMs = clock.now()
+        const isSettled = clock.monotonic() - handledGapAtMs > limits.catchUpSettleMs
         await tellMissed()
-        if (!isSettled || gapAtMs !== handledAtMs) return
+        if (!isSettled || gapAtMs !== handledGapAtMs) return
         gapAtMs = null
-        wholeAtMs = startedAtMs
-        return
       }
-      wholeAtMs = clock.now()
+      sinceMs = startedAtMs - limits.catchUpLookBackMs
     },
   }
 }

@@ -91,6 +91,8 @@ export interface SocketsParts {
   readonly log: Logger
   /** Ids of all members; from a cache when it can be. */
   readonly membersOf: (appId: number, of: MembersOf) => Awaitable<readonly string[]>
+  /** A socket is gone, and with it what it was subscribed to. Must not throw. */
+  readonly onGone: (appId: number, userId: string, topics: readonly string[]) => void
 }
 
 type Command =
@@ -100,7 +102,7 @@ type Command =
 /** What came of a command: the socket did it, is not the caller's or not open, or has no room for more. */
 type Outcome = "done" | "absent" | "full"
 
-export function createSockets({ clock, bus, presence, log, membersOf }: SocketsParts): Sockets {
+export function createSockets({ clock, bus, presence, log, membersOf, onGone }: SocketsParts): Sockets {
   const byId = new Map<string, Socket>()
   const byUser = new Map<string, Set<Socket>>()
   const closing = new Set<Socket>()
@@ -108,6 +110,7 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
   /** Deliveries to members wait for each other per channel, so that a look-up cannot change their order. */
   const memberQueues = new Map<string, Promise<void>>()
   let publisher: Publisher | null = null
+  let draining = false
 
   const socketsOf = (appId: number, userId: string): Iterable<Socket> => byUser.get(topics.user(appId, userId)) ?? []
 
@@ -141,9 +144,12 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
     const all = byUser.get(key)
     all?.delete(socket)
     if (all?.size === 0) byUser.delete(key)
-    for (const topic of socket.data.topics) if (socket.readyState === 1) socket.unsubscribe(topic)
+    const heard = [...socket.data.topics]
+    for (const topic of heard) if (socket.readyState === 1) socket.unsubscribe(topic)
     socket.data.topics.clear()
     presence.disconnect(appId, userId)
+    // When all go at once there is nobody left on this node to be told of each.
+    if (heard.length > 0 && !draining) onGone(appId, userId, heard)
   }
 
   const join = (socket: Socket, topic: string): boolean => {
@@ -332,6 +338,7 @@ export function createSockets({ clock, bus, presence, log, membersOf }: SocketsP
       publisher = server
     },
     drain() {
+      draining = true
       for (const socket of [...byId.values()]) end(socket, closeCodes.serviceRestart, "the server restarts")
     },
     close() {

@@ -7,6 +7,11 @@ export const topics = {
   presence: (appId: number, userId: string): string => `${appId}|presence|${userId}`,
   /** Watchers of a channel. */
   channel: (appId: number, cid: string): string => `${appId}|channel|${cid}`,
+  /** The cid in a channel's topic; null for a topic of another kind. */
+  cidOf: (appId: number, topic: string): string | null => {
+    const prefix = `${appId}|channel|`
+    return topic.startsWith(prefix) ? topic.slice(prefix.length) : null
+  },
   /** Watchers of a call. */
   call: (appId: number, cid: string): string => `${appId}|call|${cid}`,
   /** Watchers of a feed, `group:id`. */

@@ -192,7 +192,8 @@ export function createHttp(parts: HttpParts): Http {
   function fail(exchange: Exchange, thrown: unknown): Response {
     const error = thrown instanceof ApiError ? thrown : unexpected(thrown)
     const denied = thrown instanceof DeniedError ? thrown.denied : null
-    const decisionId = error.status === 401 || error.status === 403 || denied !== null ? uuid() : null
+    // What is absent gets an id as well: one that only hidden things had would tell the two apart.
+    const decisionId = decidedStatuses.has(error.status) ? uuid() : null
     const line = {
       operation: exchange.operation,
       code: error.code,
@@ -226,6 +227,7 @@ interface Exchange {
 }
 
 const noLoad = {}
+const decidedStatuses: ReadonlySet<number> = new Set([401, 403, 404])
 const userIdCharsMax = 255
 
 /** A refusal with the decision behind it, for the log. */

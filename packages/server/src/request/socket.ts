@@ -19,7 +19,8 @@ import { frameOf } from "../events/event.ts"
 import { limits } from "../events/limits.ts"
 import type { Socket, SocketData, Sockets } from "../events/sockets.ts"
 import { errorPagesOf, type Peer } from "./http.ts"
-import { firstOf, parseTarget, type Query } from "./target.ts"
+import { refusal } from "./respond.ts"
+import { firstOf, parseTarget, type Query, type Target } from "./target.ts"
 
 /** Paths that upgrade, and whether they speak the older dialect. */
 const socketPaths = new Map<string, { legacy: boolean }>([
@@ -135,7 +136,15 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
   return {
     upgrade(request, server, peer) {
       if (draining) return new Response("the server restarts\n", { status: 503, headers: { "retry-after": "1" } })
-      const { path, query } = parseTarget(request.url)
+      const startedMs = performance.now()
+      let target: Target
+      try {
+        target = parseTarget(request.url)
+      } catch (error) {
+        const errorPages = errorPagesOf(request)
+        return refusal(error as ApiError, { operation: "Connect", startedMs, errorPages, decisionId: null })
+      }
+      const { path, query } = target
       const legacy = socketPaths.get(path)?.legacy ?? false
       const handshake: Handshake = {
         legacy,

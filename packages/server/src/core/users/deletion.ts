@@ -51,3 +51,19 @@ export function createDeletionHandler(products: readonly DeleteContent[]): TaskH
     return { next: { ...state, userIndex: userIndex + 1, productIndex: 0, done: done + 1 } }
   }
 }
+
+/** Hides, or brings back, a bounded part of a user's messages; answers whether nothing is left to do. */
+export type SweepContent = (tx: Tx, appId: number, userId: string, now: number) => Promise<boolean>
+
+interface SweepPayload {
+  readonly userId: string
+  readonly sweep: "hide" | "restore"
+}
+
+/** The task behind `mark_messages_deleted` of DeactivateUser and `restore_messages` of ReactivateUser. */
+export function createSweepHandler(sweeps: Readonly<Record<SweepPayload["sweep"], SweepContent>>): TaskHandler {
+  return async (tx, { appId, payload, now }): Promise<StepResult> => {
+    const state = payload as SweepPayload
+    return (await sweeps[state.sweep](tx, appId, state.userId, now)) ? { result: {} } : { next: state }
+  }
+}

@@ -38,6 +38,7 @@ export interface UserRouteParts {
 }
 
 export const deletionTaskKind = "delete-users"
+export const sweepTaskKind = "sweep-messages"
 
 export function userRoutes(parts: UserRouteParts): Route[] {
   const { users, presence } = parts
@@ -57,6 +58,11 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       appId,
       changed.map((user) => user.id),
     )
+  }
+
+  const sweep = async (tx: Tx, appId: number, userId: string, kind: "hide" | "restore", now: number): Promise<void> => {
+    await insertTask(tx, newTask(uuid(), appId, sweepTaskKind, { userId, sweep: kind }, now))
+    tx.afterCommit(parts.wakeTasks)
   }
 
   return [
@@ -154,6 +160,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         const user = await requireUser(tx, appId, input.path.user_id)
         const changed = { ...user, deactivatedAt: user.deactivatedAt ?? now, updatedAt: now }
         await upsertUsers(tx, [changed])
+        if (input.body.mark_messages_deleted) await sweep(tx, appId, user.id, "hide", now)
         tx.emit(userDeactivated(changed, now))
         dropUsers(users, tx, appId, [user.id])
         return { user: shown(changed) }
@@ -168,6 +175,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         const user = await requireUser(tx, appId, input.path.user_id)
         const changed = { ...user, deactivatedAt: null, name: input.body.name ?? user.name, updatedAt: now }
         await upsertUsers(tx, [changed])
+        if (input.body.restore_messages) await sweep(tx, appId, user.id, "restore", now)
         tx.emit(userReactivated(changed, now))
         dropUsers(users, tx, appId, [user.id])
         return { user: shown(changed) }

@@ -18,6 +18,7 @@ import { createChannels, createOpenChannel } from "./cache.ts"
 import { createDeleteContent, sweepStep } from "./deletion.ts"
 import { migrations } from "./migrations.ts"
 import { channelRoutes } from "./routes.ts"
+import { stoppedWatching } from "./watch.ts"
 
 export { createMembers, type Members, unreadOf }
 
@@ -43,6 +44,8 @@ export interface ChatParts {
 
 export interface Chat {
   readonly routes: Route[]
+  /** A socket that may have watched channels is gone. */
+  readonly stoppedWatching: (appId: number, userId: string, heard: readonly string[], now: number) => Promise<void>
   /** For the task that deletes users. */
   readonly deleteContent: DeleteContent
   /** Marks a batch of a deactivated user's messages deleted; answers whether none are left. */
@@ -78,6 +81,7 @@ export function createChat({ caches, read, users, members, presence, sockets, re
       ...readRoutes(parts),
       ...eventRoutes(parts),
     ],
+    stoppedWatching: (appId, userId, heard, now) => stoppedWatching(parts, appId, userId, heard, now),
     deleteContent: createDeleteContent(parts),
     hideMessages: (tx, appId, userId, now) => sweepStep(parts, tx, appId, userId, "deactivation", now),
     restoreMessages: (tx, appId, userId, now) => sweepStep(parts, tx, appId, userId, "restore", now),

@@ -8,6 +8,7 @@ import { topics } from "../../../events/topics.ts"
 import type { Read } from "../../../store/database.ts"
 import type { People } from "../members/index.ts"
 import { type Channel, type ChannelAccess, canRead, channelAccess, requireEnabled } from "../types/index.ts"
+import type { Channels } from "./cache.ts"
 import { watchingChanged } from "./events.ts"
 import { limits } from "./limits.ts"
 import { channelOf } from "./rules.ts"
@@ -75,6 +76,27 @@ export async function unfollow(parts: WatchParts, watch: Omit<Watch, "watches" |
     if (!tellsWatching(channel)) continue
     const user = await parts.people.one(appId, userId)
     const count = parts.sockets.subscriberCount(topic)
+    parts.tell(appId, [watchingChanged("user.watching.stop", channel, user, count, now)])
+  }
+}
+
+/** Tells the other watchers of channels that a socket of the user, which watched them, is gone. */
+export async function stoppedWatching(
+  parts: Pick<WatchParts, "people" | "tell"> & {
+    readonly sockets: Pick<Sockets, "subscriberCount">
+    readonly channels: Channels
+  },
+  appId: number,
+  userId: string,
+  heard: readonly string[],
+  now: number,
+): Promise<void> {
+  const cids = heard.map((topic) => topics.cidOf(appId, topic)).filter((cid) => cid !== null)
+  for (const cid of cids) {
+    const channel = await parts.channels.get(appId, cid)
+    if (channel === null || !tellsWatching(channel)) continue
+    const user = await parts.people.one(appId, userId)
+    const count = parts.sockets.subscriberCount(topics.channel(appId, cid))
     parts.tell(appId, [watchingChanged("user.watching.stop", channel, user, count, now)])
   }
 }

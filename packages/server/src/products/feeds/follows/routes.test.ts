@@ -234,12 +234,12 @@ describe.each(backends)("follows on %s", (backend) => {
     test("an unfollow silences the feed for a follower without another way in", async () => {
       const target = await made("bob", { visibility: "followers", members: [{ user_id: "carol" }] })
       const pairs: [string, string][] = []
-      for (const userId of ["alice", "carol", "eve"]) {
+      for (const userId of ["alice", "bob", "carol", "eve"]) {
         const source = await timeline(userId)
         await follow(source, target, serverToken(), { status: "accepted" })
         pairs.push([source, userId])
       }
-      // Eve follows with a second feed.
+      // Carol is a member, Bob owns the feed, and Eve follows with a second feed.
       const second = await made("eve")
       await follow(second, target, serverToken(), { status: "accepted" })
       const bob = await watch(target, "bob")
