@@ -23,7 +23,9 @@ test("two users hear each other and a third is refused", async () => {
     const [jessica, john, eve] = printed.trim().split("\n")
     expect(jessica).toBe("Jessica: Lunch at noon?")
     expect(john).toBe("John: See you there.")
-    expect(eve).toContain("User 'eve' with role 'user' is not allowed to perform action ReadChannel in scope 'messaging'")
+    expect(eve).toContain(
+      "User 'eve' with role 'user' is not allowed to perform action ReadChannel in scope 'messaging'",
+    )
   } finally {
     await weir.close()
   }

@@ -33,8 +33,8 @@ import { taskRoutes } from "./core/tasks/routes.ts"
 import {
   createConnectUser,
   createDeletionHandler,
-  createSweepHandler,
   createEnsureActor,
+  createSweepHandler,
   createUsers,
   deletionTaskKind,
   presenceChanged,

@@ -29,7 +29,10 @@ test("a socket that goes away tells the watchers that it stopped watching", asyn
 })
 
 test("the messages of a deactivated user are hidden when asked, and come back with the user", async () => {
-  const sent = await weir.call("POST", `${channel}/message`, { as: userToken("john"), body: { message: { text: "hi" } } })
+  const sent = await weir.call("POST", `${channel}/message`, {
+    as: userToken("john"),
+    body: { message: { text: "hi" } },
+  })
   const typeNow = async (): Promise<string> =>
     (await weir.call("GET", `/api/v2/chat/messages/${sent.body.message.id}`)).body.message.type
   await weir.call("POST", "/api/v2/users/john/deactivate", { body: { mark_messages_deleted: true } })
