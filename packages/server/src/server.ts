@@ -104,10 +104,11 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   })
   await migrate(db, allMigrations)
   await requireMasterKey()
+  // Deployments that share one Redis have different master keys, and must not hear each other's users.
   const bus =
     config.redisUrl === null
       ? createLocalBus(log)
-      : await createRedisBus({ url: config.redisUrl, deployment: "weir", clock, log })
+      : await createRedisBus({ url: config.redisUrl, deployment: keyCheckValue(masterKey), clock, log })
   const caches = createCaches(bus, clock)
 
   // Look-ups of the gate.

@@ -48,6 +48,21 @@ export type Decision = Allowed | Denied
 
 export const allowed: Allowed = { allowed: true }
 
+/** A refusal with the decision behind it, for the log. */
+export class DeniedError extends ApiError {
+  constructor(readonly denied: Denied) {
+    const { error } = denied
+    super(error.kind, error.reason, { internal: `${denied.action} on ${denied.resource}` })
+  }
+}
+
+/** Throws DeniedError, the refusal of the first decision that does not allow. */
+export function requireAllowed(decisions: Decision | readonly Decision[]): void {
+  for (const decision of "allowed" in decisions ? [decisions] : decisions) {
+    if (!decision.allowed) throw new DeniedError(decision)
+  }
+}
+
 /** Decides. Server callers bypass permission checks (contract/auth.md §6.1); everybody else needs a grant. */
 export function can(principal: AppCaller, action: Action, resource: Resource): Decision {
   if (principal.kind === "server") return allowed

@@ -71,6 +71,8 @@ export const limits = {
   closeLingerMs: 5_000,
   /** What a slow reader may leave waiting before it is dropped. */
   socketBufferBytesMax: 1024 * 1024,
+  /** A burst can reach this before the next sweep; the runtime then cuts the socket without a word. */
+  socketBufferCutBytes: 4 * 1024 * 1024,
   socketsPerUserMax: 100,
   topicsPerSocketMax: 1_000,
   /** A subscription of a socket on another node waits this long for that node's word. */

@@ -37,6 +37,18 @@ export interface SocketData {
   handshake: unknown
 }
 
+/** How the runtime treats a socket. */
+export const transportOptions = {
+  maxPayloadLength: limits.frameBytesMax,
+  backpressureLimit: limits.socketBufferCutBytes,
+  // Otherwise the runtime would leave frames out and keep the socket, which would never know what it missed.
+  closeOnBackpressureLimit: true,
+  /** Seconds; the sweep below ends silent sockets sooner. */
+  idleTimeout: 120,
+  sendPings: false,
+  perMessageDeflate: false,
+} as const
+
 export type Socket = ServerWebSocket<SocketData>
 
 /** Who a socket is for, once that is proved. */

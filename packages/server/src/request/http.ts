@@ -11,7 +11,7 @@ import {
   userIdPattern,
 } from "@weir/protocol"
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
-import type { Decision, Denied } from "../authorize/decide.ts"
+import { DeniedError, requireAllowed } from "../authorize/decide.ts"
 import { type Awaitable, chain, isPromise } from "../base/chain.ts"
 import type { Clock } from "../base/clock.ts"
 import { uuid } from "../base/ids.ts"
@@ -151,7 +151,7 @@ export function createHttp(parts: HttpParts): Http {
     }
     const handled = chain(definition.load ? definition.load(context) : noLoad, (loaded) => {
       const full = Object.assign(context, loaded)
-      refuseUnlessAllowed(definition.authorize(full))
+      requireAllowed(definition.authorize(full))
       const output = definition.writes
         ? parts.db.transact(async (tx) => {
             if (acting.userId !== null) {
@@ -229,22 +229,6 @@ interface Exchange {
 const noLoad = {}
 const decidedStatuses: ReadonlySet<number> = new Set([401, 403, 404])
 const userIdCharsMax = 255
-
-/** A refusal with the decision behind it, for the log. */
-class DeniedError extends ApiError {
-  constructor(readonly denied: Denied) {
-    const { error } = denied
-    super(error.kind, error.reason, { internal: `${denied.action} on ${denied.resource}` })
-  }
-}
-
-function refuseUnlessAllowed(decisions: Decision | readonly Decision[]): void {
-  if ("allowed" in decisions) {
-    if (!decisions.allowed) throw new DeniedError(decisions)
-    return
-  }
-  for (const decision of decisions) if (!decision.allowed) throw new DeniedError(decision)
-}
 
 /** Reads what a caller brought: from headers, or for the kind and key from the query. */
 export const credentialsOf = (headers: Headers, query: Query): Credentials => ({

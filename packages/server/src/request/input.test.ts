@@ -108,6 +108,14 @@ describe("body", () => {
     expect(() => parseBody(`${'{"a":'.repeat(100)}1${"}".repeat(100)}`)).toThrow("nested too deep")
   })
 
+  test("what no database keeps is refused by name, wherever it stands", () => {
+    for (const text of ['{"custom":{"a":["x\\u0000"]}}', '{"text":"\\ud800"}', '{"\\u0000":1}']) {
+      expect(() => parseBody(text)).toThrow(ApiError)
+    }
+    expect(parseBody('{"text":"\\ud83d\\ude00 \\\\u0000"}')).toEqual({ text: "\u{1f600} \\u0000" })
+    expect(() => parseQuery("a=%00")).toThrow(ApiError)
+  })
+
   test("__proto__ in a body changes no object's prototype", () => {
     const body = parseBody('{"custom":{"__proto__":{"polluted":true}}}')
     read("", body)

@@ -50,7 +50,26 @@ export function parseBody(text: string): unknown {
     throw inputError("the request body is not valid JSON")
   }
   if (depthOf(value, limits.jsonDepthMax) > limits.jsonDepthMax) throw inputError("the request body is nested too deep")
+  // Only an escape can bring in what no database keeps: the body itself was decoded from UTF-8, raw controls are no JSON.
+  if (text.includes("\\u")) requireStorable(value, "")
   return value
+}
+
+/** PostgreSQL keeps no U+0000, and half a surrogate pair has no UTF-8 at all; stored, it would come back as another. */
+function requireStorable(value: unknown, at: string): void {
+  if (typeof value === "string") {
+    const fault = value.includes("\0")
+      ? "must not contain U+0000"
+      : value.isWellFormed()
+        ? null
+        : "has half a surrogate pair"
+    if (fault !== null) throw inputError(`${at || "the body"} ${fault}`, { [at || "body"]: fault })
+  } else if (value !== null && typeof value === "object") {
+    for (const [name, member] of Object.entries(value)) {
+      requireStorable(name, at)
+      requireStorable(member, at === "" ? name : `${at}.${name}`)
+    }
+  }
 }
 
 function validator(schema: TSchema): (value: unknown, at: string) => unknown {

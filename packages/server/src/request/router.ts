@@ -85,6 +85,7 @@ function walk<T>(
 
 function decoded(segment: string): string {
   if (!segment.includes("%")) return segment
+  if (segment.includes("%00")) throw inputError("the path must not contain U+0000")
   try {
     return decodeURIComponent(segment)
   } catch {

@@ -17,8 +17,9 @@ import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
 import { frameOf } from "../events/event.ts"
 import { limits } from "../events/limits.ts"
-import type { Socket, SocketData, Sockets } from "../events/sockets.ts"
+import { type Socket, type SocketData, type Sockets, transportOptions } from "../events/sockets.ts"
 import { errorPagesOf, type Peer } from "./http.ts"
+import { parseBody } from "./input.ts"
 import { refusal } from "./respond.ts"
 import { firstOf, parseTarget, type Query, type Target } from "./target.ts"
 
@@ -138,8 +139,10 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
       if (draining) return new Response("the server restarts\n", { status: 503, headers: { "retry-after": "1" } })
       const startedMs = performance.now()
       let target: Target
+      let fromUrl: FirstFrame | null
       try {
         target = parseTarget(request.url)
+        fromUrl = firstFrameOfUrl(request, target.query)
       } catch (error) {
         const errorPages = errorPagesOf(request)
         return refusal(error as ApiError, { operation: "Connect", startedMs, errorPages, decisionId: null })
@@ -150,7 +153,7 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
         legacy,
         apiKey: firstOf(query, "api_key"),
         authType: firstOf(query, "stream-auth-type") ?? request.headers.get("stream-auth-type"),
-        fromUrl: firstFrameOfUrl(request, query),
+        fromUrl,
         address: peer.address,
         timer: null,
         begun: false,
@@ -161,12 +164,7 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
     },
     handler: {
       data: {} as SocketData,
-      maxPayloadLength: limits.frameBytesMax,
-      backpressureLimit: limits.socketBufferBytesMax * 2,
-      closeOnBackpressureLimit: false,
-      idleTimeout: 120,
-      sendPings: false,
-      perMessageDeflate: false,
+      ...transportOptions,
       open(socket) {
         const handshake = socket.data.handshake as Handshake
         if (handshake.fromUrl !== null) begin(socket, handshake.fromUrl)
@@ -249,14 +247,10 @@ function firstFrameOfUrl(request: Request, query: Query): FirstFrame | null {
 }
 
 function objectOf(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return value !== null && typeof value === "object" && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null
-  } catch {
-    return null
-  }
+  const value = parseBody(text)
+  return value !== null && typeof value === "object" && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null
 }
 
 function isFlooding(data: SocketData): boolean {

@@ -73,6 +73,7 @@ export const firstOf = (query: Query, name: string): string | null => query.get(
 
 function decoded(text: string): string {
   if (!text.includes("%") && !text.includes("+")) return text
+  if (text.includes("%00")) throw inputError("the query must not contain U+0000")
   try {
     return decodeURIComponent(text.replaceAll("+", " "))
   } catch {

@@ -63,6 +63,7 @@ function openBoth(path: string): SqliteFiles {
   writer.exec("pragma journal_mode = wal")
   writer.exec("pragma synchronous = full")
   writer.exec("pragma foreign_keys = on")
+  writer.exec("pragma temp_store = memory")
   const reader = openFile(path, { readonly: true })
   return { writer: connectionOf(writer), reader: connectionOf(reader) }
 }

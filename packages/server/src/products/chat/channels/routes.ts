@@ -1,5 +1,6 @@
 import { type AppCaller, cidOf, inputError, chat as operations } from "@weir/protocol"
 import type { Static } from "typebox"
+import { allowed, requireAllowed } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
@@ -21,12 +22,12 @@ import {
   type Channel,
   type ChannelAccess,
   type ChannelType,
-  canReadHidden,
+  canRead,
   channelAccess,
   channelType,
   distinctId,
-  refuse,
   requireEnabled,
+  requireKnown,
 } from "../types/index.ts"
 import { accessOf, type Channels } from "./cache.ts"
 import { channelCreated, channelUpdated } from "./events.ts"
@@ -190,7 +191,7 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
       requireConnection(principal, true, connectionId)
       return loadChannel(parts, principal, appId, cidOf(input.path.type, input.path.id))
     },
-    authorize: ({ principal, access }) => canReadHidden(principal, access),
+    authorize: () => allowed,
     async handle({ principal, appId, connectionId, access, now }) {
       await unfollow(parts, { principal, appId, connectionId: connectionId as string, channels: [access], now })
       return {}
@@ -231,9 +232,10 @@ function loadRequest(
       requireOwnId(id, members, appId, type)
       return { request: { ...base, access: null, deleted: channel } }
     }
-    return chain(accessOf(parts.members, principal, channel), (access) => ({
-      request: { ...base, access, deleted: null },
-    }))
+    return chain(accessOf(parts.members, principal, channel), (access) => {
+      if (!canRead(principal, access).allowed) requireOwnId(id, members, appId, type)
+      return { request: { ...base, access, deleted: null } }
+    })
   })
 }
 
@@ -312,7 +314,7 @@ async function meet(tx: Tx, request: Request, channel: Channel, row: ChannelRow)
       ? null
       : { role: member.channel_role, historyAfterSeq: member.history_after_seq }
   const access = channelAccess(channel, membership)
-  refuse(...mayHave({ ...request, access }))
+  requireAllowed(mayHave({ ...request, access }))
   return { access, row }
 }
 
@@ -327,10 +329,9 @@ function loadChannel(
   appId: number,
   cid: string,
 ): Awaitable<{ access: ChannelAccess }> {
-  return chain(parts.openChannel(principal, appId, cid), (access) => {
-    if (access === null) throw absentChannel(cid)
-    return { access }
-  })
+  return chain(parts.openChannel(principal, appId, cid), (access) => ({
+    access: requireKnown(principal, access, cid),
+  }))
 }
 
 async function watchIfAsked(

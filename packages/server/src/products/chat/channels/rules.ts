@@ -108,8 +108,16 @@ export interface Request {
 
 /** May the caller have this channel: read it, or make it as described? */
 export function mayHave(request: Request): Decision[] {
-  const { principal, access, deleted, input, members, creatorId, type, id } = request
-  if (access !== null) return [canRead(principal, access), requireEnabled(principal, access.channel)]
+  const { principal, access } = request
+  if (access === null) return mayMake(request)
+  const readable = canRead(principal, access)
+  if (readable.allowed) return [requireEnabled(principal, access.channel)]
+  // Whoever could not make it either hears what they would hear if there were none: it would tell who talks to whom.
+  return [mayMake(request).find((decision) => !decision.allowed) ?? readable]
+}
+
+function mayMake(request: Request): Decision[] {
+  const { principal, deleted, input, members, creatorId, type, id } = request
   const cid = `${type.name}:${id}`
   const resource: Resource = {
     kind: "channel",
@@ -121,13 +129,14 @@ export function mayHave(request: Request): Decision[] {
     team: teamOf(input.team),
   }
   const decisions = [can(principal, actions.createChannel, resource)]
-  if (deleted !== null) decisions.push(can(principal, actions.recreateChannel, channelAccess(deleted, null).resource))
   if (isDistinctId(id) && !members.some(({ userId }) => userId === creatorId)) {
     decisions.push(can(principal, actions.createDistinctChannelForOthers, resource))
   }
   if (input.frozen) decisions.push(can(principal, actions.updateChannelFrozen, resource))
   if (input.disabled !== undefined) decisions.push(serverOnly(principal, cid, "disable channels"))
   if (members.some(({ role }) => role !== null)) decisions.push(serverOnly(principal, cid, "give channel roles"))
+  // Last, because this refusal says that there was one.
+  if (deleted !== null) decisions.push(can(principal, actions.recreateChannel, channelAccess(deleted, null).resource))
   return decisions
 }
 

@@ -27,7 +27,6 @@ import {
   actions,
   type Channel,
   type ChannelAccess,
-  canReadHidden,
   channelPicture,
   isDistinctId,
   requireEnabled,
@@ -40,7 +39,7 @@ export type UpdateRequest = Static<typeof wire.updateChannel.body>
 /** Everything that an update asks for must be allowed, or nothing is done. */
 export function mayUpdate(principal: AppCaller, access: ChannelAccess, body: UpdateRequest): Decision[] {
   const { channel, resource } = access
-  const decisions = [canReadHidden(principal, access), requireEnabled(principal, channel)]
+  const decisions = [requireEnabled(principal, channel)]
   const { data, add_members = [], remove_members = [] } = body
   if (data?.custom !== undefined) decisions.push(can(principal, actions.updateChannel, resource))
   if (data?.frozen !== undefined && data.frozen !== channel.frozen) {
@@ -65,7 +64,7 @@ export function mayUpdate(principal: AppCaller, access: ChannelAccess, body: Upd
     decisions.push(serverOnly(principal, channel.cid, "give channel roles"))
   }
   // Beside another change the message only says what happened; alone it is a system message like any other.
-  if (body.message !== undefined && decisions.length === 2) {
+  if (body.message !== undefined && decisions.length === 1) {
     decisions.push(can(principal, actions.createSystemMessage, resource))
   }
   return decisions

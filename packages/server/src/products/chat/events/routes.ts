@@ -6,13 +6,12 @@ import { topics } from "../../../events/topics.ts"
 import { type Route, route } from "../../../request/route.ts"
 import type { People } from "../members/index.ts"
 import {
-  absentChannel,
   actions,
-  canReadHidden,
   chatTypeLimits,
   type OpenChannel,
   placeOf,
   requireEnabled,
+  requireKnown,
 } from "../types/index.ts"
 import { sentEvent, showsTyping } from "./rules.ts"
 
@@ -30,16 +29,14 @@ export const eventRoutes = (parts: EventParts): Route[] => [
     actorOf: ({ body }) => body.event.user_id ?? body.event.user?.id,
     load: ({ input, appId, principal, actor }) => {
       const cid = cidOf(input.path.type, input.path.id)
-      return chain(parts.openChannel(principal, appId, cid), (access) => {
-        if (access === null) throw absentChannel(cid)
+      return chain(parts.openChannel(principal, appId, cid), (found) => {
+        const access = requireKnown(principal, found, cid)
         return chain(parts.people.stored(appId, actor as string), (user) =>
           chain(parts.people.one(appId, actor as string), (shown) => ({ access, user, shown })),
         )
       })
     },
     authorize: ({ principal, access, input }) => {
-      const readable = canReadHidden(principal, access)
-      if (!readable.allowed) return readable
       const { type, custom } = input.body.event
       const kind = sentEvent(type, custom, access.channel.type.config)
       return [

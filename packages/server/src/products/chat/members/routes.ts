@@ -4,7 +4,7 @@ import { chain } from "../../../base/chain.ts"
 import { type Route, route } from "../../../request/route.ts"
 import { parseFilter } from "../../../store/filter.ts"
 import { finishPage, type Page, parseSort } from "../../../store/paginate.ts"
-import { absentChannel, actions, canReadHidden, distinctId, type OpenChannel, requireEnabled } from "../types/index.ts"
+import { actions, distinctId, type OpenChannel, requireEnabled, requireKnown } from "../types/index.ts"
 import type { People } from "./cache.ts"
 import { memberInputs, memberResponse } from "./rules.ts"
 import { memberFilters, memberSorts, selectMatchingMembers } from "./store.ts"
@@ -34,13 +34,11 @@ export const memberRoutes = (parts: MemberRouteParts): Route[] => [
           memberInputs(members ?? []).map(({ userId }) => userId),
         )
       const cid = cidOf(type, channelId)
-      return chain(parts.openChannel(principal, appId, cid), (access) => {
-        if (access === null) throw absentChannel(cid)
-        return { access }
-      })
+      return chain(parts.openChannel(principal, appId, cid), (access) => ({
+        access: requireKnown(principal, access, cid),
+      }))
     },
     authorize: ({ principal, access }) => [
-      canReadHidden(principal, access),
       requireEnabled(principal, access.channel),
       can(principal, actions.readChannelMembers, access.resource),
     ],

@@ -16,6 +16,7 @@ import {
   messageResource,
   type OpenChannel,
   requireEnabled,
+  requireKnown,
   seenAfterSeq,
 } from "../types/index.ts"
 import type { Messages } from "./cache.ts"
@@ -73,7 +74,7 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
     load: ({ input, appId, principal }) => {
       const { message } = input.body
       const cid = cidOf(input.path.type, input.path.id)
-      return chain(openOrThrow(parts, principal, appId, cid), (access) =>
+      return chain(openKnown(parts, principal, appId, cid), (access) =>
         chain(parentOf(parts, appId, access, message.parent_id), (parent) =>
           chain(mentionsOf(parts, appId, message), (mentions) => ({ access, parent, mentions })),
         ),
@@ -241,11 +242,8 @@ async function recount(
 
 const authorOf = (message: MessageRequest): string | undefined => message.user_id ?? message.user?.id
 
-function openOrThrow(parts: MessageParts, principal: AppCaller, appId: number, cid: string): Awaitable<ChannelAccess> {
-  return chain(parts.openChannel(principal, appId, cid), (access) => {
-    if (access === null) throw absentChannel(cid)
-    return access
-  })
+function openKnown(parts: MessageParts, principal: AppCaller, appId: number, cid: string): Awaitable<ChannelAccess> {
+  return chain(parts.openChannel(principal, appId, cid), (access) => requireKnown(principal, access, cid))
 }
 
 /** The message that a reply names; it must be one that the caller sees in the same channel. */
@@ -280,7 +278,6 @@ function maySend(principal: AppCaller, access: ChannelAccess, message: MessageRe
   const { config } = access.channel.type
   const isReply = message.parent_id !== undefined && message.parent_id !== ""
   const decisions = [
-    canReadHidden(principal, access),
     requireEnabled(principal, access.channel),
     can(principal, isReply ? actions.createReply : actions.createMessage, access.resource),
   ]

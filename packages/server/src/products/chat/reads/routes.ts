@@ -9,11 +9,11 @@ import { type MessageRow, type Messages, selectLastMessage } from "../messages/i
 import {
   absentChannel,
   type ChannelAccess,
-  canReadHidden,
   chatTypeLimits,
   type OpenChannel,
   placeOf,
   requireEnabled,
+  requireKnown,
   seenAfterSeq,
 } from "../types/index.ts"
 import { messageRead } from "./events.ts"
@@ -34,13 +34,12 @@ export const readRoutes = (parts: ReadParts): Route[] => [
     actor: "required",
     load: ({ input, appId, principal }) => {
       const cid = cidOf(input.path.type, input.path.id)
-      return chain(parts.openChannel(principal, appId, cid), (access) => {
-        if (access === null) throw absentChannel(cid)
+      return chain(parts.openChannel(principal, appId, cid), (found) => {
+        const access = requireKnown(principal, found, cid)
         return chain(upTo(parts, access, input.body.message_id), (message) => ({ access, message }))
       })
     },
     authorize: ({ principal, access }) => [
-      canReadHidden(principal, access),
       requireEnabled(principal, access.channel),
       requireReadEvents(access),
     ],

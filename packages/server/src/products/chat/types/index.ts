@@ -20,7 +20,7 @@ export {
   messageResource,
   type OpenChannel,
   ownCapabilities,
-  refuse,
   requireEnabled,
+  requireKnown,
   seenAfterSeq,
 } from "./rules.ts"

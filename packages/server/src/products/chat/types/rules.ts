@@ -2,7 +2,7 @@
 // builds on this one.
 
 import { ApiError, type AppCaller, notFoundError } from "@weir/protocol"
-import { can, type Decision, hide, isAllowed, type Resource } from "../../../authorize/decide.ts"
+import { can, type Decision, hide, isAllowed, type Resource, requireAllowed } from "../../../authorize/decide.ts"
 import type { CompiledGrants } from "../../../authorize/grants.ts"
 import type { Awaitable } from "../../../base/chain.ts"
 import { actions, compiledGrants } from "./actions.ts"
@@ -195,6 +195,16 @@ export const absentChannel = (cid: string) => notFoundError("channel", cid)
 export const canReadHidden = (principal: AppCaller, access: ChannelAccess, absent?: () => ApiError): Decision =>
   hide(canRead(principal, access), absent ?? (() => absentChannel(access.channel.cid)))
 
+/**
+ * The channel that was asked for, if the caller may know of it. For `load`, before anything else of the request is
+ * looked at: what else is wrong with a request must not tell a hidden channel from an absent one. Throws notFound.
+ */
+export function requireKnown(principal: AppCaller, access: ChannelAccess | null, cid: string): ChannelAccess {
+  if (access === null) throw absentChannel(cid)
+  requireAllowed(canReadHidden(principal, access))
+  return access
+}
+
 export const canRead = (principal: AppCaller, access: ChannelAccess): Decision =>
   can(principal, actions.readChannel, access.resource)
 
@@ -208,11 +218,6 @@ export function requireEnabled(principal: AppCaller, channel: Channel): Decision
     checks: [{ check: "grant", passed: false, detail: "the channel is disabled" }],
     error: new ApiError("notAllowed", `channel ${channel.cid} is disabled`),
   }
-}
-
-/** Throws the refusal of the first decision that does not allow; for checks that only a transaction can make. */
-export function refuse(...decisions: readonly Decision[]): void {
-  for (const decision of decisions) if (!decision.allowed) throw decision.error
 }
 
 /** Lowest number that the caller does not see; messages above it are shown. */
