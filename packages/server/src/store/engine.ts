@@ -9,7 +9,7 @@ import {
   Kysely,
   type QueryExecutor,
 } from "kysely"
-import type { Capabilities, Database, StoredEvent, Tx } from "./database.ts"
+import type { Capabilities, Database, Read, StoredEvent, Tx } from "./database.ts"
 
 // biome-ignore lint/suspicious/noExplicitAny: a migration works on tables that no type knows yet
 export type AnyTables = any
@@ -17,19 +17,27 @@ export type AnyTables = any
 /** An open transaction from the inside. */
 export interface OpenTransaction {
   readonly tx: Tx
-  /** The same transaction, for queries of any shape. */
+  /** The same transaction, for queries of any shape. Made when it is asked for. */
   readonly kysely: Kysely<AnyTables>
 }
 
 /** Runs transactions; the two strategies are in transact-serial.ts and transact-pooled.ts. */
 export interface Transactor {
   transact<T>(work: (open: OpenTransaction) => Promise<T>, timeoutMs: number): Promise<T>
+  /**
+   * The same for what nobody waits for. Where transactions share commits, it causes none of its own: it takes part in
+   * the next one, or has one after limits.deferredCommitMs.
+   */
+  transactDeferred<T>(work: (open: OpenTransaction) => Promise<T>, timeoutMs: number): Promise<T>
   /** Waits for those that have begun or wait; refuses new ones. */
   drain(): Promise<void>
 }
 
 export interface Engine extends Transactor {
   readonly capabilities: Capabilities
+  /** Reads see the last commit. */
+  readonly reader: DatabaseConnection
+  /** The same connection, for queries of any shape. */
   readonly kysely: Kysely<AnyTables>
   /** Statements that were prepared before a change of the schema are of no use after it. */
   forgetStatements(): void
@@ -62,6 +70,18 @@ export function bindKysely(dialect: Dialect): BindKysely {
     })
     return new Kysely<AnyTables>({ config: { dialect }, dialect, driver, executor })
   }
+}
+
+const connectionKey = Symbol("connection")
+
+/** The member of a handle by which compiled statements (statement.ts) reach its connection without Kysely between. */
+export const withConnection = (connection: DatabaseConnection): object => ({ [connectionKey]: connection })
+
+/** The connection behind a handle of the store. */
+export function connectionOf(handle: Pick<Read, "capabilities">): DatabaseConnection {
+  const connection = (handle as { [connectionKey]?: DatabaseConnection })[connectionKey]
+  if (connection === undefined) throw new TypeError("this handle was not made by the store")
+  return connection
 }
 
 /** The error of a stream: all reads are bounded lists, so neither dialect streams. */

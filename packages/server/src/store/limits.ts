@@ -3,6 +3,8 @@
 export const limits = {
   /** Prepared statements kept by each SQLite connection; the least recently used one goes first. */
   statementsCachedMax: 500,
+  /** Values of a list, or rows of an insert, up to which a compiled statement keeps a text for each length. */
+  statementListMax: 8,
   /** How long SQLite waits for a lock that another process holds, such as a backup. */
   busyTimeoutMs: 5_000,
   /** A transaction that is not finished by then is rolled back. */
@@ -15,6 +17,8 @@ export const limits = {
   transactionsPerCommitMax: 256,
   /** A shared commit takes in no more transactions after this time. */
   commitGatherMsMax: 20,
+  /** What can wait for somebody else's commit waits this long. */
+  deferredCommitMs: 50,
   /** Events of one transaction. */
   eventsPerTransactionMax: 1_000,
   /** Bytes of the `deliveries` of one event, as JSON. */

@@ -6,7 +6,7 @@ import { sql } from "kysely"
 import type { Capabilities, Database, Read, StoredEvent, Tx } from "./database.ts"
 import { openPostgres, postgresDialect } from "./dialects/postgres.ts"
 import { openSqlite, sqliteDialect } from "./dialects/sqlite.ts"
-import { bindKysely, type Engine, registerEngine, type TransactParts } from "./engine.ts"
+import { bindKysely, type Engine, registerEngine, type TransactParts, withConnection } from "./engine.ts"
 import { limits } from "./limits.ts"
 import { createPooledTransactor } from "./transact-pooled.ts"
 import { createSerialTransactor } from "./transact-serial.ts"
@@ -45,7 +45,7 @@ export async function openDatabase(location: DatabaseLocation, options: OpenOpti
       ? await openPostgresEngine(location.url, parts)
       : openSqliteEngine(location.path, parts)
 
-  const read: Read = Object.assign(engine.kysely, { capabilities: engine.capabilities })
+  const read: Read = Object.assign(engine.kysely, withConnection(engine.reader), { capabilities: engine.capabilities })
   const db: Database = {
     read,
     capabilities: engine.capabilities,
@@ -81,6 +81,7 @@ function openSqliteEngine(path: string, parts: EngineParts): Opened {
   return {
     engine: {
       capabilities,
+      reader,
       kysely: bind(reader),
       ...createSerialTransactor(writer, { ...parts, capabilities, bind }),
       forgetStatements() {
@@ -102,6 +103,7 @@ async function openPostgresEngine(url: string, parts: EngineParts): Promise<Open
   return {
     engine: {
       capabilities,
+      reader: pools.reader,
       kysely: bind(pools.reader),
       ...createPooledTransactor(pools, { ...parts, capabilities, bind }),
       // The server plans anew by itself after a change of the schema.

@@ -76,7 +76,42 @@ export async function selectUsers(read: Read, appId: number, ids: readonly strin
   return new Map(rows.map((row) => [row.id, userOf(row)]))
 }
 
-/** Writes users whole, whether they exist or not. */
+/**
+ * The users of these ids as they stand, theirs to write until the commit: what is read here and written back whole
+ * cannot undo what somebody else changes meanwhile. With `makeAt` (milliseconds) those who are missing are made first,
+ * so that two who make the same user do not overwrite each other either.
+ */
+export async function lockUsers(
+  tx: Tx,
+  appId: number,
+  ids: readonly string[],
+  makeAt: number | null = null,
+): Promise<Map<string, User>> {
+  const found = await selectLocked(tx, appId, ids)
+  const missing = makeAt === null ? [] : [...new Set(ids)].filter((id) => !found.has(id)).sort()
+  if (missing.length === 0) return found
+  await insertMissingUsers(
+    tx,
+    missing.map((id) => newUser(appId, id, makeAt as number)),
+  )
+  return new Map([...found, ...(await selectLocked(tx, appId, missing))])
+}
+
+// In the order of their ids, so that two who lock the same users wait for each other and not in a circle.
+async function selectLocked(tx: Tx, appId: number, ids: readonly string[]): Promise<Map<string, User>> {
+  if (ids.length === 0) return new Map()
+  const rows = await tx
+    .selectFrom("users")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("id", "in", ids)
+    .orderBy("id")
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate())
+    .execute()
+  return new Map(rows.map((row) => [row.id, userOf(row)]))
+}
+
+/** Writes users whole, whether they exist or not. Those who may exist are to be locked before (lockUsers). */
 export async function upsertUsers(tx: Tx, users: readonly User[]): Promise<void> {
   if (users.length === 0) return
   await tx
