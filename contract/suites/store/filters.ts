@@ -322,6 +322,7 @@ export function filterSuite(backend: Backend): void {
       ["too many levels", nested(wire.filterDepthMax + 1), null],
       ["too many conditions", { $or: Array(wire.filterNodesMax).fill({ id: "a" }) }, null],
       ["too many empty conditions", { $or: Array(wire.filterNodesMax + 1).fill({}) }, null],
+      ["too many words in all searches together", { $or: Array(6).fill({ name: { $q: "a b" } }) }, "name"],
       ["existence that is not a boolean", { name: { $exists: 1 } }, "name"],
       ["a prototype's name", { constructor: { $eq: "a" } }, "constructor"],
     ])("%s is refused", (_, filter, field) => {

@@ -10,6 +10,8 @@ export const closeCodes = {
   serviceRestart: 1012,
   firstFrameTimeout: 4000,
   silence: 4001,
+  /** What the connection may hear has changed; a new one asks for it again. */
+  rightsChanged: 4003,
   slowConsumer: 4008,
   frameTooBig: 4522,
   protocolViolation: 4504,

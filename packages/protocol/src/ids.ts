@@ -9,6 +9,9 @@ export const channelIdPattern = "^!?[\\w-]+$"
 /** Types of channels and calls, feed groups: up to 255 of letters, digits, `_`, `-`. */
 export const typeNamePattern = "^[\\w-]+$"
 
+/** API keys: 12 of a-z0-9 (contract/auth.md §1.3). */
+export const apiKeyPattern = "^[a-z0-9]{12}$"
+
 export const UserId = Type.String({ minLength: 1, maxLength: 255, pattern: userIdPattern })
 export const ChannelId = Type.String({ minLength: 1, maxLength: 64, pattern: channelIdPattern })
 export const TypeName = Type.String({ minLength: 1, maxLength: 64, pattern: typeNamePattern })

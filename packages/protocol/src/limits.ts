@@ -14,6 +14,8 @@ export const limits = {
   pageOffsetMax: 1000,
   filterDepthMax: 6,
   filterNodesMax: 100,
+  /** Conditions on custom data, and words to search for, in one filter: each costs a look into every row. */
+  filterScansMax: 10,
   filterValuesMax: 100,
   sortFieldsMax: 5,
   stringCharsMax: 5000,

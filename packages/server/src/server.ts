@@ -53,7 +53,7 @@ import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
 import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
 import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
-import { callKey, migrations as callMigrations, callRoutes, createCalls } from "./products/video/calls/index.ts"
+import { audienceOf, callKey, migrations as callMigrations, callRoutes, createCalls } from "./products/video/calls/index.ts"
 import { clientAddress } from "./request/address.ts"
 import { createHttp, type Peer } from "./request/http.ts"
 import { type Listener, listen } from "./request/listen.ts"
@@ -321,9 +321,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   /** Who belongs to a channel or call, for notifications. */
   function membersOf(appId: number, of: MembersOf): Awaitable<readonly string[]> {
     if (of.kind === "channel") return members.ids(appId, of.cid)
-    return chain(calls.get(callKey(appId, of.cid)), (view) =>
-      view === null ? [] : [...new Set([view.call.created_by_id, ...view.roles.keys()])],
-    )
+    return chain(calls.get(callKey(appId, of.cid)), (view) => (view === null ? [] : audienceOf(view)))
   }
 
   /** Two nodes with different master keys could not read each other's secrets, so the second does not start. */

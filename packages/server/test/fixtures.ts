@@ -37,7 +37,11 @@ if (databaseKinds.length === 1) console.log("WEIR_TEST_POSTGRES_URL is not set, 
 /** Starts a server on a fresh database of the kind; closing it takes the database away. */
 export async function startOn(kind: DatabaseKind, env: Record<string, string> = {}): Promise<TestServer> {
   const database = kind === "postgres" ? await createPostgresDatabase() : null
-  const server = await startTestServer({ env: { ...env, ...(database ? { WEIR_DATABASE_URL: database.url } : {}) } })
+  const settings = database === null ? env : { ...env, WEIR_DATABASE_URL: database.url }
+  const server = await startTestServer({ env: settings }).catch(async (error) => {
+    await database?.drop()
+    throw error
+  })
   return {
     ...server,
     async close() {

@@ -9,6 +9,8 @@ interface SchemaShape {
   type?: string
   const?: unknown
   properties?: Record<string, SchemaShape>
+  patternProperties?: Record<string, SchemaShape>
+  minProperties?: number
   required?: string[]
   items?: SchemaShape
   anyOf?: SchemaShape[]
@@ -63,14 +65,22 @@ function minimal(schema: SchemaShape, of: string): unknown {
     case "array":
       return Array.from({ length: schema.minItems ?? 0 }, () => minimal(schema.items ?? {}, of))
     case "object":
-      return Object.fromEntries(
-        (schema.required ?? []).map((name) => [name, minimal(schema.properties?.[name] ?? {}, of)]),
-      )
+      return object(schema, of)
     case undefined:
       return {}
     default:
       throw new Error(`${of}: no minimal value of type ${schema.type}`)
   }
+}
+
+function object(
+  { properties = {}, patternProperties = {}, required = [], minProperties = 0 }: SchemaShape,
+  of: string,
+) {
+  const members = required.map((name) => [name, minimal(properties[name] ?? {}, of)])
+  const [ofMap] = Object.values(patternProperties)
+  if (members.length < minProperties && ofMap !== undefined) members.push([samples[0], minimal(ofMap, of)])
+  return Object.fromEntries(members)
 }
 
 const samples = ["absent", "1", "messaging:absent", "2020-01-01T00:00:00Z"]

@@ -7,8 +7,9 @@ import { createTaskRunner, type TaskHandler } from "../src/core/tasks/index.ts"
 import { openDatabase } from "../src/store/open.ts"
 import { countingStep } from "./counting-task.ts"
 
-const [location, nodeId] = process.argv.slice(2) as [string, string]
-const db = await openDatabase(JSON.parse(location))
+/** What to start with Bun. */
+export const taskNodePath = import.meta.path
+
 const work: TaskHandler = async (tx, task) => {
   const outcome = await countingStep(tx, task)
   if ((task.payload as { at?: number }).at === 2) {
@@ -17,6 +18,11 @@ const work: TaskHandler = async (tx, task) => {
   }
   return outcome
 }
-const log = createLogger({ level: "error", format: "json" })
-createTaskRunner({ db, clock: systemClock, log, nodeId, handlers: new Map([["work", work]]) })
-await Bun.sleep(60_000)
+
+if (import.meta.main) {
+  const [location, nodeId] = process.argv.slice(2) as [string, string]
+  const db = await openDatabase(JSON.parse(location))
+  const log = createLogger({ level: "error", format: "json" })
+  createTaskRunner({ db, clock: systemClock, log, nodeId, handlers: new Map([["work", work]]) })
+  await Bun.sleep(60_000)
+}

@@ -1,7 +1,7 @@
 // From credentials to a principal, in the order of the checklist in contract/auth.md §12: key, app, kind of
 // authentication, token, times, revocation, the user's state. Look-ups are handed in, so this stage knows no table.
 
-import { ANONYMOUS_USER_ID, ApiError, type AppCaller, type CallGrant } from "@weir/protocol"
+import { ANONYMOUS_USER_ID, ApiError, type AppCaller, apiKeyPattern, type CallGrant } from "@weir/protocol"
 import { type Awaitable, chain } from "../base/chain.ts"
 import type { TokenClaims } from "./claims.ts"
 import { checkTimes, isRevoked, type VerificationKey, verifyToken } from "./token.ts"
@@ -41,6 +41,8 @@ export interface Credentials {
   readonly authorization: string | null
 }
 
+const apiKeys = new RegExp(apiKeyPattern)
+
 /** Seconds that a client's clock may be ahead in `iat` and `nbf`; `exp` has none. */
 export const leewaySeconds = 5
 
@@ -50,6 +52,8 @@ export type Authenticate = (credentials: Credentials, nowMs: number) => Awaitabl
 export function createAuthenticate(lookups: Lookups): Authenticate {
   return (credentials, nowMs) => {
     if (!credentials.apiKey) throw new ApiError("accessKey", "api_key or app_id not provided")
+    // What cannot be a key is neither looked for nor remembered: strangers choose its length and its number.
+    if (!apiKeys.test(credentials.apiKey)) throw new ApiError("accessKey", "api_key is invalid")
     return chain(lookups.key(credentials.apiKey), (key) => {
       if (key === null) throw new ApiError("accessKey", "api_key is invalid")
       if (key.suspended) throw new ApiError("appSuspended", "app is suspended")

@@ -11,8 +11,11 @@ export type Delivery =
   | { readonly to: "users"; readonly userIds: readonly string[]; readonly unlessTopic?: string; readonly frame: string }
   /** To the sockets of all members of a channel or call; each node looks up those that are connected to it. */
   | { readonly to: "members"; readonly of: MembersOf; readonly unlessTopic?: string; readonly frame: string }
-  /** These users' sockets lose the topic: they may no longer hear it. */
-  | { readonly to: "unsubscribe"; readonly userIds: readonly string[]; readonly topic: string }
+  /** These users' sockets, or all sockets, lose the topic: they may no longer hear it. */
+  | { readonly to: "unsubscribe"; readonly userIds: readonly string[] | "all"; readonly topic: string }
+  /** A user's sockets, or those that hear a topic, end with «come back»: what they may hear has to be asked anew. */
+  | { readonly to: "reconnect"; readonly userId: string; readonly reason: string }
+  | { readonly to: "reconnect"; readonly topic: string; readonly reason: string }
   /** All sockets of a user end with this error. */
   | {
       readonly to: "close"

@@ -270,11 +270,11 @@ describe("what ends them", () => {
     slow.stopReading()
     const frame = JSON.stringify("x".repeat(64 * 1024))
     let sent = 0
-    // The buffers of the system fill first, then ours. A little at a time, as a busy channel would.
+    // The buffers of the system fill first, then ours; 2.5 MiB a second, so that a sweep comes before the cut.
     while (house.sockets.count === 2) {
       if (sent++ > 4_000) throw new Error("the slow reader was kept")
       house.sockets.deliver(app, [{ to: "topic", topic: "t", frame }])
-      await Bun.sleep(sent % 4 === 0 ? 40 : 1)
+      await Bun.sleep(25)
     }
     slow.resumeReading()
     expect(await slow.closed).toEqual({ code: 4008, reason: "the connection reads too slowly" })

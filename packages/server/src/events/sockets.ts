@@ -126,6 +126,8 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
 
   const socketsOf = (appId: number, userId: string): Iterable<Socket> => byUser.get(topics.user(appId, userId)) ?? []
 
+  const hearersOf = (topic: string): Socket[] => [...byId.values()].filter(({ data }) => data.topics.has(topic))
+
   const refuse = (socket: Socket, error: ApiError): void => {
     if (socket.data.closingAtMs !== null) return
     socket.send(socket.data.errorFrame(error, socket.data.connectionId))
@@ -164,12 +166,16 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
     if (heard.length > 0 && !draining) onGone(appId, userId, heard)
   }
 
-  const join = (socket: Socket, topic: string): boolean => {
-    if (socket.data.topics.has(topic)) return true
-    if (socket.data.topics.size >= limits.topicsPerSocketMax) return false
-    socket.subscribe(topic)
-    socket.data.topics.add(topic)
-    return true
+  /** All or nothing: whoever is told that there was no room looks no further after what it may hear. */
+  const join = (socket: Socket, wanted: readonly string[]): Outcome => {
+    const { topics } = socket.data
+    const more = [...new Set(wanted)].filter((topic) => !topics.has(topic))
+    if (topics.size + more.length > limits.topicsPerSocketMax) return "full"
+    for (const topic of more) {
+      socket.subscribe(topic)
+      topics.add(topic)
+    }
+    return "done"
   }
   const leave = (socket: Socket, topic: string): void => {
     if (socket.data.topics.delete(topic)) socket.unsubscribe(topic)
@@ -181,7 +187,7 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
   ): Outcome => {
     const socket = byId.get(connectionId)
     if (socket === undefined || socket.data.appId !== appId || socket.data.userId !== userId) return "absent"
-    if (kind === "subscribe") return topics.every((topic) => join(socket, topic)) ? "done" : "full"
+    if (kind === "subscribe") return join(socket, topics)
     for (const topic of topics) leave(socket, topic)
     return "done"
   }
@@ -227,8 +233,17 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
         deliverToMembers(appId, delivery)
         return
       case "unsubscribe":
+        if (delivery.userIds === "all") {
+          for (const socket of hearersOf(delivery.topic)) leave(socket, delivery.topic)
+          return
+        }
         for (const userId of delivery.userIds) {
           for (const socket of socketsOf(appId, userId)) if (socket.data.hearsUser) leave(socket, delivery.topic)
+        }
+        return
+      case "reconnect":
+        for (const socket of "topic" in delivery ? hearersOf(delivery.topic) : [...socketsOf(appId, delivery.userId)]) {
+          end(socket, closeCodes.rightsChanged, delivery.reason)
         }
         return
       case "close":

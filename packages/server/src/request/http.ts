@@ -151,7 +151,10 @@ export function createHttp(parts: HttpParts): Http {
     }
     const handled = chain(definition.load ? definition.load(context) : noLoad, (loaded) => {
       const full = Object.assign(context, loaded)
-      requireAllowed(definition.authorize(full))
+      const decisions = definition.authorize(full)
+      // Decisions that depend on the input must not leave a door open to the input that leads to none.
+      if (Array.isArray(decisions) && decisions.length === 0) throw nothingDecided()
+      requireAllowed(decisions)
       const output = definition.writes
         ? parts.db.transact(async (tx) => {
             if (acting.userId !== null) {
@@ -250,6 +253,9 @@ function wrongKind(principal: AppCaller): ApiError {
   const who = principal.kind === "server" ? "a server token" : `${principal.kind} callers`
   return new ApiError("notAllowed", `this endpoint is not open to ${who}`)
 }
+
+const nothingDecided = (): ApiError =>
+  new ApiError("notAllowed", "nothing was asked for", { internal: "the route made no decision for this input" })
 
 interface Acting {
   readonly userId: string | null

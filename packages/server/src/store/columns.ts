@@ -98,6 +98,13 @@ export function jsonNumber(
     then json_extract(${column}, ${at}) end)`
 }
 
+/** The numbers of a JSON array that is sent as one text: for `in`, when their count differs each time. */
+export const jsonNumbers = ({ dialect }: Capabilities, array: string): RawBuilder<number> =>
+  dialect === "postgres"
+    ? // A parameter that is JSON itself would be encoded a second time.
+      sql<number>`(select cast(e as double precision) from json_array_elements_text(cast(${array} as text)::json) as e)`
+    : sql<number>`(select value from json_each(${array}))`
+
 /** Whether a JSON array at a path holds a string or a number. An empty path means that the column is the array. */
 export function jsonArrayHas(
   capabilities: Capabilities,

@@ -39,8 +39,8 @@ export interface Engine extends Transactor {
   readonly reader: DatabaseConnection
   /** The same connection, for queries of any shape. */
   readonly kysely: Kysely<AnyTables>
-  /** Statements that were prepared before a change of the schema are of no use after it. */
-  forgetStatements(): void
+  /** Runs a change of the schema, with what the dialect does around it. */
+  changeSchema<T>(change: () => Promise<T>): Promise<T>
 }
 
 /** What both strategies need besides a connection. */

@@ -52,8 +52,6 @@ export const limits = {
   /** Names in the path of a custom field, and characters of each. */
   customPathNamesMax: 6,
   customNameCharsMax: 255,
-  /** Words of a search text. */
-  searchWordsMax: 10,
   /** Base64url text of a `next` or `prev`, which holds the sort keys of a row. */
   cursorCharsMax: 8_192,
 } as const

@@ -4,7 +4,7 @@
 import { type Kysely, type SchemaModule, sql } from "kysely"
 import { type ColumnTypes, columnTypes } from "./columns.ts"
 import type { Capabilities, Database } from "./database.ts"
-import { type AnyTables, engineOf } from "./engine.ts"
+import { type AnyTables, engineOf, type OpenTransaction } from "./engine.ts"
 import { MigrationError } from "./errors.ts"
 import { limits } from "./limits.ts"
 import { storeMigrations } from "./outbox.ts"
@@ -41,7 +41,7 @@ export async function migrate(db: Database, modules: readonly ModuleMigrations[]
   requireOrder(all)
   const engine = engineOf(db)
   const { capabilities } = engine
-  const ran = await engine.transact(async ({ kysely }) => {
+  const upgrade = async ({ kysely }: OpenTransaction): Promise<string[]> => {
     if (capabilities.supportsManyNodes) {
       await sql`set local statement_timeout = 0`.execute(kysely)
       await sql`set local idle_in_transaction_session_timeout = 0`.execute(kysely)
@@ -62,9 +62,8 @@ export async function migrate(db: Database, modules: readonly ModuleMigrations[]
       await kysely.insertInto("migrations").values({ module, id: migration.id, applied_at: Date.now() }).execute()
     }
     return pending.map(({ module, migration }) => `${module}/${migration.id}`)
-  }, limits.migrationTimeoutMs)
-  if (ran.length > 0) engine.forgetStatements()
-  return ran
+  }
+  return engine.changeSchema(() => engine.transact(upgrade, limits.migrationTimeoutMs))
 }
 
 interface Pending {

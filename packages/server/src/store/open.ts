@@ -84,9 +84,16 @@ function openSqliteEngine(path: string, parts: EngineParts): Opened {
       reader,
       kysely: bind(reader),
       ...createSerialTransactor(writer, { ...parts, capabilities, bind }),
-      forgetStatements() {
-        writer.forgetStatements()
-        reader.forgetStatements()
+      async changeSchema(change) {
+        writer.keepTemporary("in files")
+        try {
+          return await change()
+        } finally {
+          writer.keepTemporary("in memory")
+          // Those that were prepared before are of no use any more.
+          writer.forgetStatements()
+          reader.forgetStatements()
+        }
       },
     },
     async closeConnections() {
@@ -106,8 +113,8 @@ async function openPostgresEngine(url: string, parts: EngineParts): Promise<Open
       reader: pools.reader,
       kysely: bind(pools.reader),
       ...createPooledTransactor(pools, { ...parts, capabilities, bind }),
-      // The server plans anew by itself after a change of the schema.
-      forgetStatements() {},
+      // The server plans anew by itself after it.
+      changeSchema: (change) => change(),
     },
     closeConnections: pools.close,
   }

@@ -3,9 +3,12 @@
 // to a node that died in between; another node claims them, so each event is told at least once.
 
 import { type Generated, type Selectable, sql } from "kysely"
+import { jsonNumbers } from "./columns.ts"
 import type { Database, OutboxEvent, Read, StoredEvent, Tx } from "./database.ts"
+import { engineOf } from "./engine.ts"
 import { limits } from "./limits.ts"
 import type { Migration } from "./migrate.ts"
+import { type Places, statement } from "./statement.ts"
 
 export interface OutboxRow {
   id: Generated<number>
@@ -27,28 +30,26 @@ declare module "./database.ts" {
   }
 }
 
+type NewRow = Pick<OutboxRow, "app_id" | "type" | "stream" | "deliveries" | "created_at">
+
+const insertRows = statement((tx: Tx, value: Places<{ rows: readonly NewRow[] }>) =>
+  tx.insertInto("outbox").values(value("rows")).returning("id"),
+)
+
 /**
  * Writes events in one statement and answers them with their ids, which grow in the order given. `createdAt` is in
  * milliseconds. Throws RangeError when the deliveries of an event are larger than limits.eventBytesMax.
  */
-export async function insertEvents(
-  tx: Pick<Tx, "insertInto">,
-  events: readonly OutboxEvent[],
-  createdAt: number,
-): Promise<StoredEvent[]> {
-  const rows = await tx
-    .insertInto("outbox")
-    .values(
-      events.map((event) => ({
-        app_id: event.appId,
-        type: event.type,
-        stream: event.stream,
-        deliveries: deliveriesText(event),
-        created_at: createdAt,
-      })),
-    )
-    .returning("id")
-    .execute()
+export async function insertEvents(tx: Tx, events: readonly OutboxEvent[], createdAt: number): Promise<StoredEvent[]> {
+  const rows = await insertRows.rows(tx, {
+    rows: events.map((event) => ({
+      app_id: event.appId,
+      type: event.type,
+      stream: event.stream,
+      deliveries: deliveriesText(event),
+      created_at: createdAt,
+    })),
+  })
   // Both databases number the rows of one statement in their order, but do not promise to answer in it.
   const ids = rows.map(({ id }) => id).sort((a, b) => a - b)
   return events.map((event, index) => ({ ...event, id: ids[index] as number, createdAt }))
@@ -62,11 +63,24 @@ function deliveriesText(event: OutboxEvent): string {
   return text
 }
 
-/** Marks events as told. `nowMs` is in milliseconds since 1970. Ids that are not there any more do not matter. */
+const markRows = statement((tx: Tx, value: Places<{ ids: string; now: number }>) =>
+  tx
+    .updateTable("outbox")
+    .set({ relayed_at: value("now") })
+    .where("id", "in", jsonNumbers(tx.capabilities, value("ids"))),
+)
+
+/**
+ * Marks events as told; resolves when that is written, which waits for a commit that somebody else needs (engine.ts,
+ * transactDeferred). `nowMs` is in milliseconds since 1970. Ids that are not there any more do not matter.
+ */
 export async function markRelayed(db: Database, ids: readonly number[], nowMs: number): Promise<void> {
   for (let start = 0; start < ids.length; start += limits.outboxBatchMax) {
     const batch = ids.slice(start, start + limits.outboxBatchMax)
-    await db.transact((tx) => tx.updateTable("outbox").set({ relayed_at: nowMs }).where("id", "in", batch).execute())
+    await engineOf(db).transactDeferred(
+      ({ tx }) => markRows.run(tx, { ids: JSON.stringify(batch), now: nowMs }),
+      limits.transactionTimeoutMs,
+    )
   }
 }
 

@@ -72,11 +72,7 @@ export function statement<Handle extends Pick<Read, "capabilities">, Values exte
 }
 
 /** What the text depends on besides the builder; null when a list is too long to keep a text for it. */
-function textKey<Values>(
-  { dialect }: Capabilities,
-  values: Values,
-  lists: readonly (keyof Values)[],
-): string | null {
+function textKey<Values>({ dialect }: Capabilities, values: Values, lists: readonly (keyof Values)[]): string | null {
   let key: string = dialect
   for (const name of lists) {
     const { length } = values[name] as readonly unknown[]
@@ -146,7 +142,9 @@ function fillable<Values>({ query, queryId, sql, parameters: places }: CompiledQ
         continue
       }
       if (element !== row && Object.keys(element as object).length !== place.columns) {
-        throw new TypeError(`a row of ${place.name} has other columns than the statement was built for: ${sql.slice(0, 200)}`)
+        throw new TypeError(
+          `a row of ${place.name} has other columns than the statement was built for: ${sql.slice(0, 200)}`,
+        )
       }
       row = element
       parameters[index] = (element as Record<string, unknown>)[place.column]

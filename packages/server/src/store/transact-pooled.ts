@@ -71,17 +71,20 @@ export function createPooledTransactor(pools: PostgresPools, parts: TransactPart
   }
 
   const running = new Set<Promise<unknown>>()
+  const transact: Transactor["transact"] = async (work, timeoutMs) => {
+    if (isClosed) throw internalError("the database is closed")
+    const result = retry(work, timeoutMs)
+    running.add(result)
+    try {
+      return await result
+    } finally {
+      running.delete(result)
+    }
+  }
   return {
-    async transact(work, timeoutMs) {
-      if (isClosed) throw internalError("the database is closed")
-      const result = retry(work, timeoutMs)
-      running.add(result)
-      try {
-        return await result
-      } finally {
-        running.delete(result)
-      }
-    },
+    transact,
+    // Each has a commit of its own, so there is nothing to wait for.
+    transactDeferred: transact,
     async drain() {
       isClosed = true
       await Promise.allSettled(running)

@@ -25,9 +25,11 @@ interface Done {
 
 export function createSerialTransactor(connection: SqliteConnection, parts: TransactParts): Transactor {
   const waiting: Job[] = []
+  const deferred: Job[] = []
   const idle: (() => void)[] = []
   let isRunning = false
   let isClosed = false
+  let deferredTimer: ReturnType<typeof setTimeout> | undefined
 
   // Callers of one turn of the event loop gather until its end.
   const wake = (): void => {
@@ -38,7 +40,8 @@ export function createSerialTransactor(connection: SqliteConnection, parts: Tran
 
   const turn = async (): Promise<void> => {
     await commitWaiting()
-    if (waiting.length > 0) {
+    const isDeferredDue = deferred.length > 0 && (isClosed || deferredTimer === undefined)
+    if (waiting.length > 0 || isDeferredDue) {
       setImmediate(turn)
       return
     }
@@ -49,6 +52,9 @@ export function createSerialTransactor(connection: SqliteConnection, parts: Tran
   const commitWaiting = async (): Promise<void> => {
     const gatherUntilMs = performance.now() + limits.commitGatherMsMax
     const done: Done[] = []
+    clearTimeout(deferredTimer)
+    deferredTimer = undefined
+    waiting.push(...deferred.splice(0))
     try {
       connection.run("begin immediate")
     } catch (error) {
@@ -99,19 +105,34 @@ export function createSerialTransactor(connection: SqliteConnection, parts: Tran
     for (const { job, value } of done) job.resolve(value)
   }
 
+  const enqueue = <T>(queue: Job[], { work, timeoutMs }: Pick<Job, "work" | "timeoutMs">): Promise<T> => {
+    if (isClosed) return Promise.reject(internalError("the database is closed"))
+    const waitingCount = waiting.length + deferred.length
+    if (waitingCount >= limits.transactionsWaitingMax) {
+      return Promise.reject(internalError(`${waitingCount} transactions wait already`))
+    }
+    return new Promise<T>((resolve, reject) => {
+      queue.push({ work, timeoutMs, resolve: resolve as (value: unknown) => void, reject })
+    })
+  }
+
   return {
     transact<T>(work: (open: OpenTransaction) => Promise<T>, timeoutMs: number): Promise<T> {
-      if (isClosed) return Promise.reject(internalError("the database is closed"))
-      if (waiting.length >= limits.transactionsWaitingMax) {
-        return Promise.reject(internalError(`${waiting.length} transactions wait already`))
-      }
-      return new Promise<T>((resolve, reject) => {
-        waiting.push({ work, timeoutMs, resolve: resolve as (value: unknown) => void, reject })
-        wake()
-      })
+      const result = enqueue<T>(waiting, { work, timeoutMs })
+      if (waiting.length > 0) wake()
+      return result
+    },
+    transactDeferred<T>(work: (open: OpenTransaction) => Promise<T>, timeoutMs: number): Promise<T> {
+      const result = enqueue<T>(deferred, { work, timeoutMs })
+      deferredTimer ??= setTimeout(() => {
+        deferredTimer = undefined
+        if (deferred.length > 0) wake()
+      }, limits.deferredCommitMs)
+      return result
     },
     async drain() {
       isClosed = true
+      if (deferred.length > 0) wake()
       if (isRunning) await new Promise<void>((resolve) => idle.push(resolve))
     },
   }

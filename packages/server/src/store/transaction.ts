@@ -2,9 +2,9 @@
 // and what happens after the commit.
 
 import { ApiError } from "@weir/protocol"
-import type { CompiledQuery, DatabaseConnection, QueryResult } from "kysely"
-import type { OutboxEvent, StoredEvent } from "./database.ts"
-import { type OpenTransaction, refuseStream, type TransactParts } from "./engine.ts"
+import type { CompiledQuery, DatabaseConnection, Kysely, QueryResult } from "kysely"
+import type { OutboxEvent, StoredEvent, Tx } from "./database.ts"
+import { type AnyTables, type OpenTransaction, refuseStream, type TransactParts, withConnection } from "./engine.ts"
 import { limits } from "./limits.ts"
 import { insertEvents } from "./outbox.ts"
 
@@ -25,12 +25,15 @@ export function openTransaction(connection: DatabaseConnection, parts: TransactP
   const events: OutboxEvent[] = []
   const callbacks: (() => void)[] = []
   const guard = guardConnection(connection)
-  const kysely = parts.bind(guard)
+  let bound: Kysely<AnyTables> | undefined
+  const kysely = () => {
+    bound ??= parts.bind(guard)
+    return bound
+  }
   const refuseWhenOver = () => {
     if (guard.isOver) throw new Error("the transaction is over")
   }
-  // The type Tx hides what a transaction must not do; a wrapper for each method would only cost time.
-  const tx = Object.assign(kysely, {
+  const tx = Object.assign(lazyQueries(kysely), withConnection(guard), {
     capabilities: parts.capabilities,
     emit(event: OutboxEvent): void {
       refuseWhenOver()
@@ -45,7 +48,12 @@ export function openTransaction(connection: DatabaseConnection, parts: TransactP
     },
   })
   return {
-    open: { tx, kysely },
+    open: {
+      tx,
+      get kysely() {
+        return kysely()
+      },
+    },
     async finish() {
       // Postgres turns the commit of a transaction with a failed statement into a rollback without a word, so such
       // a transaction fails on both databases.
@@ -68,6 +76,38 @@ export function openTransaction(connection: DatabaseConnection, parts: TransactP
       }
     },
   }
+}
+
+type Queries = Pick<Kysely<AnyTables>, Exclude<keyof Tx, "capabilities" | "emit" | "afterCommit">>
+
+interface LazyQueries {
+  readonly kysely: () => Kysely<AnyTables>
+}
+
+// What Tx has of Kysely, by way of a prototype: most transactions send nothing but compiled statements, and to make a
+// Kysely for each would cost more than one of those.
+const lazyPrototype = Object.create(null, {
+  fn: { get: queriesOf((kysely) => kysely.fn) },
+  dynamic: { get: queriesOf((kysely) => kysely.dynamic) },
+}) as Queries
+for (const method of ["selectFrom", "selectNoFrom", "with", "insertInto", "updateTable", "deleteFrom"] as const) {
+  Object.defineProperty(lazyPrototype, method, {
+    value(this: LazyQueries, ...given: unknown[]) {
+      const kysely = this.kysely()
+      return (kysely[method] as (...given: unknown[]) => unknown).apply(kysely, given)
+    },
+  })
+}
+
+function queriesOf<Member>(member: (kysely: Kysely<AnyTables>) => Member) {
+  return function (this: LazyQueries): Member {
+    return member(this.kysely())
+  }
+}
+
+const lazyQueries = (kysely: () => Kysely<AnyTables>): Queries => {
+  const queries: LazyQueries = Object.assign(Object.create(lazyPrototype), { kysely })
+  return queries as LazyQueries & Queries
 }
 
 interface Guard extends DatabaseConnection {

@@ -77,6 +77,14 @@ const messageProbes: readonly Probe[] = [
     (id) => ({ message: { ...someText, parent_id: id } }),
   ],
   ["MarkRead elsewhere, up to it", "POST", () => channelPath("evesown", "/read"), (id) => ({ message_id: id })],
+  ...(["id_lt", "id_gte", "id_around"] as const).map(
+    (anchor): Probe => [
+      `GetOrCreateChannel elsewhere, ${anchor}`,
+      "POST",
+      () => channelPath("evesown", "/query"),
+      (id) => ({ messages: { [anchor]: id } }),
+    ],
+  ),
 ]
 
 const callPath = (id: string, rest = "") => `/api/v2/video/call/default/${id}${rest}`
@@ -104,6 +112,62 @@ const callProbes: readonly Probe[] = [
   ["UpdateCallMembers, leave", "POST", (id) => callPath(id, "/members"), () => ({ remove_members: ["eve"] })],
 ]
 
+const follow = (source: string, target: string) => ({ source, target })
+const post = (feeds: string[], more: object = {}) => ({ type: "post", text: "hi", feeds, ...more })
+const feedPath = (id: string, rest = "") => `/api/v2/feeds/feed_groups/user/feeds/${id}${rest}`
+const feedProbes: readonly Probe[] = [
+  ["GetOrCreateFeed", "POST", (id) => feedPath(id), () => ({})],
+  ["GetOrCreateFeed, custom too large", "POST", (id) => feedPath(id), () => ({ data: { custom: hugeCustom } })],
+  ["GetOrCreateFeed, bad cursor", "POST", (id) => feedPath(id), () => ({ next: "!" })],
+  ["ChangeFeedVisibility", "PUT", (id) => feedPath(id, "/visibility"), () => ({ visibility: "public" })],
+  [
+    "UpdateFeedMembers",
+    "PATCH",
+    (id) => feedPath(id, "/members"),
+    () => ({ operation: "upsert", members: [{ user_id: "eve" }] }),
+  ],
+  [
+    "UpdateFeedMembers, bad role",
+    "PATCH",
+    (id) => feedPath(id, "/members"),
+    () => ({ operation: "upsert", members: [{ user_id: "eve", role: "king" }] }),
+  ],
+  ["AddActivity", "POST", () => "/api/v2/feeds/activities", (id) => post([`user:${id}`])],
+  ["AddActivity, and to nothing", "POST", () => "/api/v2/feeds/activities", (id) => post([`user:${id}`, "user:no"])],
+  [
+    "AddActivity, to one's own first",
+    "POST",
+    () => "/api/v2/feeds/activities",
+    (id) => post(["user:eve", `user:${id}`]),
+  ],
+  [
+    "AddActivity, too large",
+    "POST",
+    () => "/api/v2/feeds/activities",
+    (id) => post([`user:${id}`], { custom: hugeCustom }),
+  ],
+  ["Follow", "POST", () => "/api/v2/feeds/follows", (id) => follow("user:eve", `user:${id}`)],
+  ["Follow, from it", "POST", () => "/api/v2/feeds/follows", (id) => follow(`user:${id}`, "user:eve")],
+  ["Follow, from it to nothing", "POST", () => "/api/v2/feeds/follows", (id) => follow(`user:${id}`, "user:no")],
+  ["Unfollow", "DELETE", (id) => `/api/v2/feeds/follows/user:eve/user:${id}`],
+  ["Unfollow, from it", "DELETE", (id) => `/api/v2/feeds/follows/user:${id}/user:eve`],
+  ["AcceptFollow", "POST", () => "/api/v2/feeds/follows/accept", (id) => follow("user:eve", `user:${id}`)],
+  ["RejectFollow", "POST", () => "/api/v2/feeds/follows/reject", (id) => follow("user:eve", `user:${id}`)],
+  ["QueryFollows", "POST", () => "/api/v2/feeds/follows/query", (id) => ({ filter: { source_feed: `user:${id}` } })],
+]
+
+const activityPath = (id: string, query = "") => `/api/v2/feeds/activities/${id}${query}`
+const activityProbes: readonly Probe[] = [
+  ["GetActivity", "GET", (id) => activityPath(id)],
+  ["UpdateActivity", "PUT", (id) => activityPath(id), () => ({ text: "mine now" })],
+  ["UpdateActivity, to nothing", "PUT", (id) => activityPath(id), () => ({ text: "x", feeds: ["user:no"] })],
+  ["UpdateActivity, to one's own", "PUT", (id) => activityPath(id), () => ({ text: "x", feeds: ["user:eve"] })],
+  ["UpdateActivityPartial", "PATCH", (id) => activityPath(id), () => ({ set: { text: "x" } })],
+  ["UpdateActivityPartial, bad field", "PATCH", (id) => activityPath(id), () => ({ set: { user_id: "eve" } })],
+  ["DeleteActivity", "DELETE", (id) => activityPath(id)],
+  ["DeleteActivity, hard", "DELETE", (id) => activityPath(id, "?hard_delete=true")],
+]
+
 for (const kind of databaseKinds) {
   describe(`hidden on ${kind}`, () => {
     let t: TestServer
@@ -117,11 +181,17 @@ for (const kind of databaseKinds) {
       const alice = userToken("alice")
       const ok = async (answer: Promise<Answer>) => expect((await answer).status).toBeLessThan(300)
       for (const id of ["hidden", "hiddengone"]) {
-        await ok(t.call("POST", channelPath(id, "/query"), { as: alice, body: { data: { members: ["alice", "bob"] } } }))
+        await ok(
+          t.call("POST", channelPath(id, "/query"), { as: alice, body: { data: { members: ["alice", "bob"] } } }),
+        )
       }
       await ok(t.call("POST", channelPath("evesown", "/query"), { as: eve, body: { data: { members: ["eve"] } } }))
       const message = { ...someText, id: "hiddenmsg" }
       await ok(t.call("POST", channelPath("hidden", "/message"), { as: alice, body: { message } }))
+      await ok(t.call("POST", feedPath("eve"), { as: eve, body: {} }))
+      await ok(t.call("POST", feedPath("hidden"), { body: { user_id: "alice", data: { visibility: "private" } } }))
+      const hidden = { ...post(["user:hidden"]), id: "hiddenact", user_id: "alice" }
+      await ok(t.call("POST", "/api/v2/feeds/activities", { body: hidden }))
       await ok(t.call("POST", callPath("hidden"), { as: alice, body: { data: { members: [{ user_id: "bob" }] } } }))
     })
     afterAll(() => t.close())
@@ -141,18 +211,23 @@ for (const kind of databaseKinds) {
       ["channel", "hidden", "absent", channelProbes],
       ["message", "hiddenmsg", "absentmsg", messageProbes],
       ["call", "hidden", "absent", callProbes],
+      ["feed", "hidden", "absent", feedProbes],
+      ["activity", "hiddenact", "absentact", activityProbes],
     ] as const) {
-      test.each(probes.map((probe) => [probe[0], probe] as const))(`case 27: a hidden ${what}: %s`, async (_, probe) => {
-        for (const [as, authType] of [
-          [eve, "jwt"],
-          [guest.token, "jwt"],
-          [null, "anonymous"],
-          [userToken("alice", { call_cids: ["default:other"] }), "jwt"],
-        ] as const) {
-          const absent = await look(probe, absentId, as, authType)
-          expect(await look(probe, hiddenId, as, authType)).toBe(absent)
-        }
-      })
+      test.each(probes.map((probe) => [probe[0], probe] as const))(
+        `case 27: a hidden ${what}: %s`,
+        async (_, probe) => {
+          for (const [as, authType] of [
+            [eve, "jwt"],
+            [guest.token, "jwt"],
+            [null, "anonymous"],
+            [userToken("alice", { call_cids: ["default:other"] }), "jwt"],
+          ] as const) {
+            const absent = await look(probe, absentId, as, authType)
+            expect(await look(probe, hiddenId, as, authType)).toBe(absent)
+          }
+        },
+      )
     }
 
     test("case 27: who may not make a channel does not learn that there is one", async () => {
@@ -196,10 +271,9 @@ for (const kind of databaseKinds) {
         expect(await about(["carol", "dave"])).toBe(nobody)
         for (const body of [{}, { data: { members: ["eve", "bob"] } }]) {
           const byId = async (id: string) =>
-            withoutDuration(await t.call("POST", channelPath(encodeURIComponent(id), "/query"), { as, body })).replaceAll(
-              id,
-              "ID",
-            )
+            withoutDuration(
+              await t.call("POST", channelPath(encodeURIComponent(id), "/query"), { as, body }),
+            ).replaceAll(id, "ID")
           expect(await byId(there)).toBe(await byId(absent))
           expect(await byId(gone)).toBe(await byId(absent))
         }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { countingStep } from "../../../test/counting-task.ts"
 import { type DatabaseKind, databaseKinds } from "../../../test/fixtures.ts"
+import { taskNodePath } from "../../../test/task-node.ts"
 import { type ManualClock, manualClock } from "../../base/clock.ts"
 import { createLogger } from "../../base/log.ts"
 import type { Database } from "../../store/database.ts"
@@ -114,8 +115,7 @@ function tasksOn(kind: DatabaseKind): void {
   test("a killed runner's task is finished by another after the lease, and not before", async () => {
     const { db, where } = await openAt()
     await add(db, "t", { to: 4 })
-    const node = join(import.meta.dir, "../../../test/task-node.ts")
-    const child = Bun.spawn([process.execPath, node, JSON.stringify(where), "dead"], {
+    const child = Bun.spawn([process.execPath, taskNodePath, JSON.stringify(where), "dead"], {
       stdout: "pipe",
       stderr: "inherit",
     })

@@ -1,7 +1,7 @@
 // The two ways in which a user comes into being without an operation of their own: a socket that connects, and a
 // change that somebody proven makes for the first time.
 
-import { ANONYMOUS_USER_ID, inputError, users as operations } from "@weir/protocol"
+import { ANONYMOUS_USER_ID, ApiError, inputError, users as operations } from "@weir/protocol"
 import { Compile } from "typebox/compile"
 import type { Awaitable } from "../../base/chain.ts"
 import type { EnsureActor } from "../../request/http.ts"
@@ -9,7 +9,7 @@ import type { ConnectUser } from "../../request/socket.ts"
 import type { Database, Read } from "../../store/database.ts"
 import { dropUsers, type Users, userKey } from "./cache.ts"
 import { isLastActiveStale, mergeUser, newUser, ownUserResponse, type UnreadCounts, type UserInput } from "./rules.ts"
-import { insertMissingUsers, selectUser, selectUsers, type User, upsertUsers } from "./store.ts"
+import { insertMissingUsers, lockUsers, selectUser, selectUsers, type User, upsertUsers } from "./store.ts"
 
 const userRequest = Compile(operations.UserRequest)
 
@@ -51,13 +51,20 @@ export function createConnectUser({ db, users, unreadOf }: ConnectParts): Connec
     if (user !== existing) {
       await db.transact(async (tx) => {
         // Read again inside: the cached row may be older than a change that is committed by now.
-        const stored = await selectUser(tx, appId, userId)
+        const stored = (await lockUsers(tx, appId, [userId], now)).get(userId) ?? null
+        requireOpen(stored)
         await upsertUsers(tx, [connected(stored, input, appId, now)])
         dropUsers(users, tx, appId, [userId])
       })
     }
     return ownUserResponse(user, true, caller.calls === null ? await unreadOf(appId, userId) : undefined)
   }
+}
+
+/** Nobody writes to an account that was shut meanwhile. Throws ApiError authentication, as the gate does. */
+function requireOpen(user: User | null): void {
+  if (user?.deletedAt) throw new ApiError("authentication", `User with id ${user.id} was deleted`)
+  if (user?.deactivatedAt) throw new ApiError("authentication", `User with id ${user.id} is deactivated`)
 }
 
 function connected(existing: User | null, input: UserInput, appId: number, now: number): User {

@@ -4,8 +4,11 @@ import type { OutboxEvent } from "../../store/database.ts"
 import { userResponse } from "./rules.ts"
 import type { User } from "./store.ts"
 
-/** Tells those who watch the user's presence, and the user's own sockets, that the user changed. */
-export function userUpdated(user: User, online: boolean, now: number): OutboxEvent {
+/**
+ * Tells those who watch the user's presence, and the user's own sockets, that the user changed. What a socket hears was
+ * decided by the rights that its user had when it asked, so with other rights it has to ask again.
+ */
+export function userUpdated(user: User, online: boolean, hasOtherRights: boolean, now: number): OutboxEvent {
   const frame = frameOf({
     type: "user.updated",
     created_at: new Date(now).toISOString(),
@@ -14,6 +17,9 @@ export function userUpdated(user: User, online: boolean, now: number): OutboxEve
   return outboxEvent(user.appId, "user.updated", `user:${user.id}`, [
     { to: "topic", topic: topics.presence(user.appId, user.id), frame },
     { to: "users", userIds: [user.id], unlessTopic: topics.presence(user.appId, user.id), frame },
+    ...(hasOtherRights
+      ? [{ to: "reconnect", userId: user.id, reason: "role or teams of the user have changed" } as const]
+      : []),
   ])
 }
 

@@ -7,7 +7,7 @@ import type { Presence } from "../../events/presence.ts"
 import type { Sockets } from "../../events/sockets.ts"
 import { topics } from "../../events/topics.ts"
 import { type Route, route } from "../../request/route.ts"
-import type { Read, Tx } from "../../store/database.ts"
+import type { Tx } from "../../store/database.ts"
 import { parseTimestamp } from "../../store/filter.ts"
 import { insertTask, newTask } from "../tasks/index.ts"
 import { actions, appGrants } from "./actions.ts"
@@ -17,6 +17,7 @@ import { limits } from "./limits.ts"
 import {
   applyChange,
   deletedUser,
+  hasOtherRights,
   newUser,
   type OwnUserResponse,
   ownUserResponse,
@@ -25,7 +26,7 @@ import {
   replaceUser,
   userResponse,
 } from "./rules.ts"
-import { queryUsers, selectUser, selectUsers, type User, upsertUsers } from "./store.ts"
+import { lockUsers, queryUsers, type User, upsertUsers } from "./store.ts"
 
 export interface UserRouteParts {
   readonly users: Users
@@ -49,9 +50,17 @@ export function userRoutes(parts: UserRouteParts): Route[] {
   const byId = (changed: readonly User[]) =>
     Object.fromEntries(changed.map((user) => [user.id, ownUserResponse(user, isOnline(user))]))
 
-  const save = async (tx: Tx, appId: number, changed: readonly User[], now: number): Promise<void> => {
+  const save = async (
+    tx: Tx,
+    appId: number,
+    before: ReadonlyMap<string, User>,
+    changed: readonly User[],
+    now: number,
+  ): Promise<void> => {
     await upsertUsers(tx, changed)
-    for (const user of changed) tx.emit(userUpdated(user, isOnline(user), now))
+    for (const user of changed) {
+      tx.emit(userUpdated(user, isOnline(user), hasOtherRights(before.get(user.id), user), now))
+    }
     dropUsers(
       users,
       tx,
@@ -81,13 +90,10 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         ...given.map((user) => mayBePrivileged(principal, user)),
       ],
       async handle({ appId, given, tx, now }) {
-        const existing = await selectUsers(
-          tx,
-          appId,
-          given.map((user) => user.id),
-        )
+        const ids = given.map((user) => user.id)
+        const existing = await lockUsers(tx, appId, ids, now)
         const changed = given.map((user) => replaceUser(requireAlive(existing.get(user.id) ?? null), user, appId, now))
-        await save(tx, appId, changed, now)
+        await save(tx, appId, existing, changed, now)
         return { users: byId(changed), membership_deletion_task_id: "" }
       },
     }),
@@ -111,17 +117,14 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         ),
       ],
       async handle({ appId, changes, tx, now }) {
-        const existing = await selectUsers(
-          tx,
-          appId,
-          changes.map((change) => change.id),
-        )
+        const ids = changes.map((change) => change.id)
+        const existing = await lockUsers(tx, appId, ids)
         const changed = changes.map((change) => {
           const user = existing.get(change.id)
           if (user === undefined || user.deletedAt !== null) throw notFoundError("user", change.id)
           return applyChange(user, change, now)
         })
-        await save(tx, appId, changed, now)
+        await save(tx, appId, existing, changed, now)
         for (const [index, change] of changes.entries()) {
           if (change.revokeTokensIssuedBefore != null) tx.emit(tokensRevoked(changed[index] as User))
         }
@@ -157,7 +160,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       actorOf: () => null,
       authorize: () => allowed,
       async handle({ appId, input, tx, now }) {
-        const user = await requireUser(tx, appId, input.path.user_id)
+        const user = await lockUser(tx, appId, input.path.user_id)
         const changed = { ...user, deactivatedAt: user.deactivatedAt ?? now, updatedAt: now }
         await upsertUsers(tx, [changed])
         if (input.body.mark_messages_deleted) await sweep(tx, appId, user.id, "hide", now)
@@ -172,7 +175,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       actorOf: () => null,
       authorize: () => allowed,
       async handle({ appId, input, tx, now }) {
-        const user = await requireUser(tx, appId, input.path.user_id)
+        const user = await lockUser(tx, appId, input.path.user_id)
         const changed = { ...user, deactivatedAt: null, name: input.body.name ?? user.name, updatedAt: now }
         await upsertUsers(tx, [changed])
         if (input.body.restore_messages) await sweep(tx, appId, user.id, "restore", now)
@@ -194,7 +197,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
           })
         }
         const user_ids = [...new Set(input.body.user_ids)]
-        const found = await selectUsers(tx, appId, user_ids)
+        const found = await lockUsers(tx, appId, user_ids)
         const missing = user_ids.find((id) => !found.has(id))
         if (missing !== undefined) throw notFoundError("user", missing)
         const changed = [...found.values()].map((user) => deletedUser(user, mode, now))
@@ -284,9 +287,9 @@ function requireAlive(user: User | null): User | null {
   return user
 }
 
-async function requireUser(read: Read, appId: number, id: string): Promise<User> {
-  const user = await selectUser(read, appId, id)
-  if (user === null || user.deletedAt !== null) throw notFoundError("user", id)
+async function lockUser(tx: Tx, appId: number, id: string): Promise<User> {
+  const user = (await lockUsers(tx, appId, [id])).get(id)
+  if (user === undefined || user.deletedAt !== null) throw notFoundError("user", id)
   return user
 }
 

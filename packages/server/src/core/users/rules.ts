@@ -87,6 +87,10 @@ function checkCustom(user: User): User {
   return user
 }
 
+/** Whether the user may do other things than before. Somebody new has done nothing yet. */
+export const hasOtherRights = (before: User | undefined, after: User): boolean =>
+  before !== undefined && (before.role !== after.role || !Bun.deepEquals(before.teams, after.teams))
+
 /** Whether a connect should write `last_active` again. */
 export const isLastActiveStale = (user: User, now: number): boolean =>
   user.lastActive === null || now - user.lastActive >= limits.lastActiveEveryMs

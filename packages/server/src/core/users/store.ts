@@ -3,6 +3,8 @@ import type { Read, Tx } from "../../store/database.ts"
 import { type FilterNode, type FilterTable, parseFilter } from "../../store/filter.ts"
 import { filterCondition } from "../../store/filter-condition.ts"
 import { applyPage, finishPage, parsePage, parseSort, type SortTable } from "../../store/paginate.ts"
+import { type Places, statement } from "../../store/statement.ts"
+import { newUser } from "./rules.ts"
 
 export interface UserRow {
   app_id: number
@@ -59,20 +61,23 @@ export interface PrivacySettings {
   readonly delivery_receipts?: { readonly enabled: boolean }
 }
 
+const userById = statement((read: Read, value: Places<{ appId: number; id: string }>) =>
+  read.selectFrom("users").selectAll().where("app_id", "=", value("appId")).where("id", "=", value("id")),
+)
+
 export async function selectUser(read: Read, appId: number, id: string): Promise<User | null> {
-  const row = await read
-    .selectFrom("users")
-    .selectAll()
-    .where("app_id", "=", appId)
-    .where("id", "=", id)
-    .executeTakeFirst()
+  const row = await userById.first(read, { appId, id })
   return row === undefined ? null : userOf(row)
 }
+
+const usersByIds = statement((read: Read, value: Places<{ appId: number; ids: readonly string[] }>) =>
+  read.selectFrom("users").selectAll().where("app_id", "=", value("appId")).where("id", "in", value("ids")),
+)
 
 /** Those of the ids that exist, by id. */
 export async function selectUsers(read: Read, appId: number, ids: readonly string[]): Promise<Map<string, User>> {
   if (ids.length === 0) return new Map()
-  const rows = await read.selectFrom("users").selectAll().where("app_id", "=", appId).where("id", "in", ids).execute()
+  const rows = await usersByIds.rows(read, { appId, ids })
   return new Map(rows.map((row) => [row.id, userOf(row)]))
 }
 
@@ -98,25 +103,26 @@ export async function lockUsers(
 }
 
 // In the order of their ids, so that two who lock the same users wait for each other and not in a circle.
-async function selectLocked(tx: Tx, appId: number, ids: readonly string[]): Promise<Map<string, User>> {
-  if (ids.length === 0) return new Map()
-  const rows = await tx
+const lockedByIds = statement((tx: Tx, value: Places<{ appId: number; ids: readonly string[] }>) =>
+  tx
     .selectFrom("users")
     .selectAll()
-    .where("app_id", "=", appId)
-    .where("id", "in", ids)
+    .where("app_id", "=", value("appId"))
+    .where("id", "in", value("ids"))
     .orderBy("id")
-    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate())
-    .execute()
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate()),
+)
+
+async function selectLocked(tx: Tx, appId: number, ids: readonly string[]): Promise<Map<string, User>> {
+  if (ids.length === 0) return new Map()
+  const rows = await lockedByIds.rows(tx, { appId, ids })
   return new Map(rows.map((row) => [row.id, userOf(row)]))
 }
 
-/** Writes users whole, whether they exist or not. Those who may exist are to be locked before (lockUsers). */
-export async function upsertUsers(tx: Tx, users: readonly User[]): Promise<void> {
-  if (users.length === 0) return
-  await tx
+const upsertRows = statement((tx: Tx, value: Places<{ rows: readonly UserRow[] }>) =>
+  tx
     .insertInto("users")
-    .values(users.map(rowOf))
+    .values(value("rows"))
     .onConflict((conflict) =>
       conflict.columns(["app_id", "id"]).doUpdateSet((update) => ({
         role: update.ref("excluded.role"),
@@ -133,18 +139,24 @@ export async function upsertUsers(tx: Tx, users: readonly User[]): Promise<void>
         deleted_at: update.ref("excluded.deleted_at"),
         revoke_tokens_issued_before: update.ref("excluded.revoke_tokens_issued_before"),
       })),
-    )
-    .execute()
+    ),
+)
+
+/** Writes users whole, whether they exist or not. Those who may exist are to be locked before (lockUsers). */
+export async function upsertUsers(tx: Tx, users: readonly User[]): Promise<void> {
+  if (users.length > 0) await upsertRows.run(tx, { rows: users.map(rowOf) })
 }
+
+const insertMissingRows = statement((tx: Tx, value: Places<{ rows: readonly UserRow[] }>) =>
+  tx
+    .insertInto("users")
+    .values(value("rows"))
+    .onConflict((conflict) => conflict.columns(["app_id", "id"]).doNothing()),
+)
 
 /** Adds users that are not there yet and leaves the others alone. */
 export async function insertMissingUsers(tx: Tx, users: readonly User[]): Promise<void> {
-  if (users.length === 0) return
-  await tx
-    .insertInto("users")
-    .values(users.map(rowOf))
-    .onConflict((conflict) => conflict.columns(["app_id", "id"]).doNothing())
-    .execute()
+  if (users.length > 0) await insertMissingRows.run(tx, { rows: users.map(rowOf) })
 }
 
 export function userOf(row: UserRow): User {

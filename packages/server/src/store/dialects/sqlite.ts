@@ -34,6 +34,12 @@ export interface SqliteConnection extends DatabaseConnection {
   run(sql: string): void
   /** Some errors, such as a full disk, end the whole transaction. */
   readonly inTransaction: boolean
+  /**
+   * Where to keep what a savepoint may have to undo, and what is being sorted. Each savepoint of a shared commit needs
+   * the pages as they were; in files that is three times as much writing as the changes themselves. A migration may
+   * have to undo or sort a whole table, which does not fit into memory. Not to be called inside a transaction.
+   */
+  keepTemporary(where: "in memory" | "in files"): void
   forgetStatements(): void
   close(): void
 }
@@ -63,9 +69,10 @@ function openBoth(path: string): SqliteFiles {
   writer.exec("pragma journal_mode = wal")
   writer.exec("pragma synchronous = full")
   writer.exec("pragma foreign_keys = on")
-  writer.exec("pragma temp_store = memory")
   const reader = openFile(path, { readonly: true })
-  return { writer: connectionOf(writer), reader: connectionOf(reader) }
+  const files = { writer: connectionOf(writer), reader: connectionOf(reader) }
+  files.writer.keepTemporary("in memory")
+  return files
 }
 
 function openFile(path: string, mode: { readonly?: true; readwrite?: true; create?: true }): SqliteFile {
@@ -96,6 +103,9 @@ function connectionOf(file: SqliteFile): SqliteConnection {
     },
     get inTransaction() {
       return file.inTransaction
+    },
+    keepTemporary(where) {
+      file.exec(`pragma temp_store = ${where === "in memory" ? "memory" : "file"}`)
     },
     forgetStatements: statements.clear,
     close() {

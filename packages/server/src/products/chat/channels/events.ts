@@ -15,19 +15,26 @@ export const channelUpdated = (
   picture: Picture,
   user: UserResponse | undefined,
   message: Picture | undefined,
+  before: Channel,
   now: number,
-): OutboxEvent =>
-  outboxEvent(channel.appId, "channel.updated", streamOf(channel), [
-    {
-      to: "topic",
-      topic: topics.channel(channel.appId, channel.cid),
-      frame: channelFrame("channel.updated", channel, now, {
-        channel: picture,
-        ...(user === undefined ? {} : { user }),
-        ...(message === undefined ? {} : { message, message_id: message.id }),
-      }),
-    },
+): OutboxEvent => {
+  const topic = topics.channel(channel.appId, channel.cid)
+  const frame = channelFrame("channel.updated", channel, now, {
+    channel: picture,
+    ...(user === undefined ? {} : { user }),
+    ...(message === undefined ? {} : { message, message_id: message.id }),
+  })
+  return outboxEvent(channel.appId, "channel.updated", streamOf(channel), [
+    { to: "topic", topic, frame },
+    ...shutOut(topic, before, channel),
   ])
+}
+
+/** A channel that is closed is closed to its watchers too; one that goes to another team is asked for anew. */
+function shutOut(topic: string, before: Channel, after: Channel): Delivery[] {
+  if (after.disabled) return [{ to: "unsubscribe", userIds: "all", topic }]
+  return before.team === after.team ? [] : [{ to: "reconnect", topic, reason: "the channel belongs to another team" }]
+}
 
 /** Watchers and the other members hear it, then nobody hears the channel any more. */
 export function channelDeleted(
@@ -46,7 +53,7 @@ export function channelDeleted(
       unlessTopic: topic,
       frame: channelFrame("notification.channel_deleted", channel, now, more),
     },
-    { to: "unsubscribe", userIds: memberIds, topic },
+    { to: "unsubscribe", userIds: "all", topic },
   ])
 }
 

@@ -174,7 +174,9 @@ describe.each(backends)("channels on %s", (backend) => {
       expect(second.body.channel.member_count).toBe(2)
       // By its id it is a channel like any other.
       expect((await query(first.body.channel.id, { as: as("bob") })).status).toBe(201)
-      expect((await query(first.body.channel.id, { as: as("eve") })).body.code).toBe(17)
+      // To a stranger it is like one that nobody has made.
+      expect((await query(first.body.channel.id, { as: as("eve") })).body.code).toBe(4)
+      expect((await query(`!members-${"A".repeat(43)}`, { as: as("eve") })).body.code).toBe(4)
     })
     test("not without members, not for others, and nobody joins later", async () => {
       expect((await distinct(as("alice"), [])).body.code).toBe(4)

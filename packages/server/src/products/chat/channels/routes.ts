@@ -176,7 +176,8 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
       if (change !== null) {
         // What the caller may do is nobody else's to know.
         const { own_capabilities: _, ...picture } = response
-        tx.emit(channelUpdated(channel, picture, actor === null ? undefined : people.get(actor), message, now))
+        const user = actor === null ? undefined : people.get(actor)
+        tx.emit(channelUpdated(channel, picture, user, message, access.channel, now))
       }
       return {
         channel: response,

@@ -16,6 +16,7 @@ import {
   channelPicture,
   channelTypes,
   isDistinctId,
+  type Membership,
   ownCapabilities,
   requireEnabled,
 } from "../types/index.ts"
@@ -185,12 +186,13 @@ export function readableBy(principal: AppCaller): Readable | null {
   }
 }
 
-/** Whether somebody who is no member may read all the same, by their app's role or as the channel's creator. */
-export function readsWithoutMembership(
+/** Whether somebody with this membership, or none, may read: by it, by their app's role or as the channel's creator. */
+export function readsWith(
   channel: Channel,
   user: { readonly id: string; readonly role: string; readonly teams: readonly string[] },
+  membership: Membership | null,
 ): boolean {
-  const { resource } = channelAccess(channel, null)
+  const { resource } = channelAccess(channel, membership)
   const { id: userId, role, teams } = user
   const principal = { kind: "user", appId: channel.appId, apiKey: "", userId, role, teams } as const
   return isAllowed({ ...principal, issuedAt: null, expiresAt: null, calls: null }, actions.readChannel, resource)

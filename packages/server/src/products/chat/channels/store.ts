@@ -3,6 +3,7 @@ import type { Read, Tx } from "../../../store/database.ts"
 import type { FieldComparison, FilterNode, FilterTable } from "../../../store/filter.ts"
 import { filterCondition } from "../../../store/filter-condition.ts"
 import { applyPage, type Page, type Sort, type SortTable } from "../../../store/paginate.ts"
+import { type Places, statement } from "../../../store/statement.ts"
 
 export interface ChannelRow {
   app_id: number
@@ -37,8 +38,12 @@ declare module "../../../store/database.ts" {
   }
 }
 
+const channelByCid = statement((read: Read, value: Places<{ appId: number; cid: string }>) =>
+  read.selectFrom("channels").selectAll().where("app_id", "=", value("appId")).where("cid", "=", value("cid")),
+)
+
 export const selectChannel = (read: Read, appId: number, cid: string): Promise<ChannelRow | undefined> =>
-  read.selectFrom("channels").selectAll().where("app_id", "=", appId).where("cid", "=", cid).executeTakeFirst()
+  channelByCid.first(read, { appId, cid })
 
 /** Whether it was made; false when there is one with this cid already, deleted or not. */
 export async function insertChannel(tx: Tx, row: ChannelRow): Promise<boolean> {

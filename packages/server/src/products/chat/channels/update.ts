@@ -23,6 +23,7 @@ import {
   type People,
   updateMemberRoles,
 } from "../members/index.ts"
+import { mayContain } from "../messages/index.ts"
 import {
   actions,
   type Channel,
@@ -31,7 +32,7 @@ import {
   isDistinctId,
   requireEnabled,
 } from "../types/index.ts"
-import { customText, readsWithoutMembership, serverOnly, teamOf } from "./rules.ts"
+import { customText, readsWith, serverOnly, teamOf } from "./rules.ts"
 import { type ChannelChange, type ChannelRow, selectSeqBefore } from "./store.ts"
 
 export type UpdateRequest = Static<typeof wire.updateChannel.body>
@@ -64,15 +65,16 @@ export function mayUpdate(principal: AppCaller, access: ChannelAccess, body: Upd
     decisions.push(serverOnly(principal, channel.cid, "give channel roles"))
   }
   // Beside another change the message only says what happened; alone it is a system message like any other.
-  if (body.message !== undefined && decisions.length === 1) {
-    decisions.push(can(principal, actions.createSystemMessage, resource))
+  if (body.message !== undefined) {
+    if (decisions.length === 1) decisions.push(can(principal, actions.createSystemMessage, resource))
+    decisions.push(...mayContain(principal, access, body.message))
   }
   return decisions
 }
 
 function mayChangeMembers(
   principal: AppCaller,
-  { resource }: ChannelAccess,
+  { membership, resource }: ChannelAccess,
   userIds: readonly string[],
   own: (typeof actions)["addOwnChannelMembership" | "removeOwnChannelMembership"],
 ): Decision[] {
@@ -80,7 +82,9 @@ function mayChangeMembers(
   const self = principal.kind === "user" || principal.kind === "guest" ? principal.userId : null
   const decisions: Decision[] = []
   if (userIds.some((userId) => userId !== self)) decisions.push(can(principal, actions.updateChannelMembers, resource))
-  if (self !== null && userIds.includes(self)) decisions.push(can(principal, own, resource))
+  // To join once more, or to leave without being there, changes nothing and is no reason to say anything.
+  const isChange = (own === actions.addOwnChannelMembership) === (membership === null)
+  if (self !== null && userIds.includes(self) && isChange) decisions.push(can(principal, own, resource))
   return decisions
 }
 
@@ -147,7 +151,7 @@ export async function removeMembers(
   parts.members.dropAfter(tx, channel.appId, channel.cid, ids)
   const users = await Promise.all(ids.map((id) => parts.people.stored(channel.appId, id)))
   const stillReading = new Set(
-    users.flatMap((user) => (user !== null && readsWithoutMembership(channel, user) ? [user.id] : [])),
+    users.flatMap((user) => (user !== null && readsWith(channel, user, null) ? [user.id] : [])),
   )
   const picture = { ...channelPicture(channel), member_count: memberCount - removed.length }
   const responses = await shown(parts, tx, channel, removed)
@@ -177,8 +181,13 @@ export async function changeRoles(
       channel.cid,
       changed.map((row) => row.user_id),
     )
-    for (const member of await shown(parts, tx, channel, changed)) {
-      tx.emit(memberUpdated(channel, channelPicture(channel), member, member.user, now))
+    const users = await Promise.all(changed.map((row) => parts.people.stored(channel.appId, row.user_id)))
+    const reads = changed.map((row, index) => {
+      const user = users[index] ?? null
+      return user !== null && readsWith(channel, user, { role, historyAfterSeq: row.history_after_seq })
+    })
+    for (const [index, member] of (await shown(parts, tx, channel, changed)).entries()) {
+      tx.emit(memberUpdated(channel, channelPicture(channel), member, member.user, reads[index] === true, now))
     }
   }
 }

@@ -1,6 +1,7 @@
 // Who is in a channel, and how people are shown. Both are asked with every message, so both answer from memory.
 
 import { ANONYMOUS_USER_ID } from "@weir/protocol"
+import { isGranted } from "../../../authorize/grants.ts"
 import { type Awaitable, chain, isPromise } from "../../../base/chain.ts"
 import {
   newUser,
@@ -13,14 +14,14 @@ import {
 } from "../../../core/users/index.ts"
 import { type Cache, type Caches, cacheKey } from "../../../events/caches.ts"
 import type { Read, Tx } from "../../../store/database.ts"
-import type { Membership } from "../types/index.ts"
+import { actions, channelTypes, type Membership } from "../types/index.ts"
 import { limits } from "./limits.ts"
 import { selectMember, selectRoster } from "./store.ts"
 
 export interface Members {
   /** What a user is to a channel; null when not a member. */
   of(appId: number, cid: string, userId: string): Awaitable<Membership | null>
-  /** All members, or nobody when there are more than limits.rosterMembersMax. */
+  /** All members whose role reads the channel, or nobody when there are more than limits.rosterMembersMax. */
   ids(appId: number, cid: string): Awaitable<readonly string[]>
   /** Forgets a channel's members once the change is committed. */
   dropAfter(tx: Tx, appId: number, cid: string, userIds: readonly string[]): void
@@ -49,7 +50,9 @@ export function createMembers(caches: Caches, read: Read): Members {
       const rows = await selectRoster(read, appId, cid, limits.rosterMembersMax + 1)
       if (rows.length > limits.rosterMembersMax) return { byUser: null, ids: [] }
       const byUser = new Map(rows.map((row) => [row.user_id, membershipOf(row)]))
-      return { byUser, ids: [...byUser.keys()] }
+      const grants = channelTypes.get(cid.slice(0, cid.indexOf(":")))?.grants
+      const reads = (role: string): boolean => grants !== undefined && isGranted(grants, role, actions.readChannel.id)
+      return { byUser, ids: rows.filter((row) => reads(row.channel_role)).map((row) => row.user_id) }
     },
   })
   const memberships: Cache<Membership> = caches.create<Membership>({

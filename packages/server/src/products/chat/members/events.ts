@@ -73,13 +73,18 @@ export function membersRemoved(
   return events
 }
 
+/** A member has another role; with one that reads nothing the member's sockets stop hearing the channel. */
 export const memberUpdated = (
   channel: Channel,
   picture: ChannelPicture,
   member: MemberResponse,
   user: UserResponse,
+  stillReading: boolean,
   now: number,
-): OutboxEvent =>
-  outboxEvent(channel.appId, "member.updated", streamOf(channel), [
+): OutboxEvent => {
+  const topic = topics.channel(channel.appId, channel.cid)
+  return outboxEvent(channel.appId, "member.updated", streamOf(channel), [
     toWatchers(channel, channelFrame("member.updated", channel, now, { channel: picture, member, user })),
+    ...(stillReading ? [] : [{ to: "unsubscribe", userIds: [member.user_id], topic } as const]),
   ])
+}

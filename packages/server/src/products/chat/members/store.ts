@@ -2,6 +2,7 @@ import type { Read, Tx } from "../../../store/database.ts"
 import type { FilterNode, FilterTable } from "../../../store/filter.ts"
 import { filterCondition } from "../../../store/filter-condition.ts"
 import { applyPage, type Page, type Sort, type SortTable } from "../../../store/paginate.ts"
+import { type Places, statement } from "../../../store/statement.ts"
 
 export interface ChannelMemberRow {
   app_id: number
@@ -29,54 +30,65 @@ declare module "../../../store/database.ts" {
   }
 }
 
-export async function selectMember(
+const memberById = statement((read: Read, value: Places<{ appId: number; cid: string; userId: string }>) =>
+  read
+    .selectFrom("channel_members")
+    .selectAll()
+    .where("app_id", "=", value("appId"))
+    .where("cid", "=", value("cid"))
+    .where("user_id", "=", value("userId")),
+)
+
+export const selectMember = (
   read: Read,
   appId: number,
   cid: string,
   userId: string,
-): Promise<ChannelMemberRow | undefined> {
-  return read
-    .selectFrom("channel_members")
-    .selectAll()
-    .where("app_id", "=", appId)
-    .where("cid", "=", cid)
-    .where("user_id", "=", userId)
-    .executeTakeFirst()
-}
+): Promise<ChannelMemberRow | undefined> => memberById.first(read, { appId, cid, userId })
 
 export type RosterRow = Pick<ChannelMemberRow, "user_id" | "channel_role" | "history_after_seq">
 
-/** The first `limit` members with what a permission check needs of them. */
-export const selectRoster = (read: Read, appId: number, cid: string, limit: number): Promise<RosterRow[]> =>
+const rosterOf = statement((read: Read, value: Places<{ appId: number; cid: string; limit: number }>) =>
   read
     .selectFrom("channel_members")
     .select(["user_id", "channel_role", "history_after_seq"])
-    .where("app_id", "=", appId)
-    .where("cid", "=", cid)
-    .limit(limit)
-    .execute()
+    .where("app_id", "=", value("appId"))
+    .where("cid", "=", value("cid"))
+    .limit(value("limit")),
+)
+
+/** The first `limit` members with what a permission check needs of them. */
+export const selectRoster = (read: Read, appId: number, cid: string, limit: number): Promise<RosterRow[]> =>
+  rosterOf.rows(read, { appId, cid, limit })
 
 /** Ids of the first `limit` members. */
 export const selectRosterIds = async (read: Read, appId: number, cid: string, limit: number): Promise<string[]> =>
   (await selectRoster(read, appId, cid, limit)).map((row) => row.user_id)
+
+interface MembersPage {
+  readonly limit: number
+  readonly offset: number
+}
+
+const membersByTime = statement((read: Read, value: Places<MembersPage & { appId: number; cid: string }>) =>
+  read
+    .selectFrom("channel_members")
+    .selectAll()
+    .where("app_id", "=", value("appId"))
+    .where("cid", "=", value("cid"))
+    .orderBy("created_at")
+    .orderBy("user_id")
+    .limit(value("limit"))
+    .offset(value("offset")),
+)
 
 /** Members in the order in which they came. */
 export const selectMembers = (
   read: Read,
   appId: number,
   cid: string,
-  { limit, offset }: { limit: number; offset: number },
-): Promise<ChannelMemberRow[]> =>
-  read
-    .selectFrom("channel_members")
-    .selectAll()
-    .where("app_id", "=", appId)
-    .where("cid", "=", cid)
-    .orderBy("created_at")
-    .orderBy("user_id")
-    .limit(limit)
-    .offset(offset)
-    .execute()
+  { limit, offset }: MembersPage,
+): Promise<ChannelMemberRow[]> => membersByTime.rows(read, { appId, cid, limit, offset })
 
 /** What members can be found by (contract/chat.md §3.8). */
 export const memberFilters: FilterTable = {

@@ -31,7 +31,8 @@ export function messageNew(
       }),
     },
   ]
-  if (inChannel) {
+  // A disabled channel is closed to its members too (contract/chat.md §3.16).
+  if (inChannel && !channel.disabled) {
     deliveries.push({
       to: "members",
       of: { kind: "channel", cid: channel.cid },

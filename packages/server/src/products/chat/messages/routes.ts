@@ -287,7 +287,8 @@ function maySend(principal: AppCaller, access: ChannelAccess, message: MessageRe
   return decisions
 }
 
-function mayContain(principal: AppCaller, access: ChannelAccess, message: MessageRequest): Decision[] {
+/** May the caller say this: links, attachments and mentions have grants of their own. */
+export function mayContain(principal: AppCaller, access: ChannelAccess, message: MessageRequest): Decision[] {
   const decisions: Decision[] = []
   const { attachments, mentioned_users, mentioned_channel, mentioned_here } = message
   if (attachments !== undefined && attachments.length > 0) {

@@ -1,5 +1,6 @@
-import { type Compilable, type CompiledQuery, type QueryExecutorProvider, type QueryResult, sql } from "kysely"
+import { sql } from "kysely"
 import type { Read, Tx } from "../../../store/database.ts"
+import { type Places, statement } from "../../../store/statement.ts"
 
 export interface MessageRow {
   app_id: number
@@ -46,37 +47,12 @@ declare module "../../../store/database.ts" {
   }
 }
 
-/** What stands for a value while a statement is built. */
-class Place {
-  constructor(readonly name: string) {}
-}
-
-/**
- * A statement that is built once per kind of database and then only sent with new values. To build one costs several
- * times what it takes to run, so the few that run with every message are made this way. `build` calls `value` with
- * the name of a member of `Values` wherever it belongs.
- */
-export function statement<Values extends object, Row>(
-  build: (tx: Tx, value: (name: keyof Values & string) => never) => Compilable,
-): (tx: Tx, values: Values) => Promise<QueryResult<Row>> {
-  const built = new Map<string, CompiledQuery<Row>>()
-  return (tx, values) => {
-    const { dialect } = tx.capabilities
-    let query = built.get(dialect)
-    if (query === undefined) {
-      query = build(tx, (name) => new Place(name) as never).compile() as CompiledQuery<Row>
-      built.set(dialect, query)
-    }
-    const parameters = query.parameters.map((parameter) =>
-      parameter instanceof Place ? values[parameter.name as keyof Values] : parameter,
-    )
-    // A Tx is a Kysely whose type hides what modules have no use for otherwise.
-    return (tx as unknown as QueryExecutorProvider).getExecutor().executeQuery<Row>({ ...query, parameters })
-  }
-}
+const messageById = statement((read: Read, value: Places<{ appId: number; id: string }>) =>
+  read.selectFrom("messages").selectAll().where("app_id", "=", value("appId")).where("id", "=", value("id")),
+)
 
 export const selectMessage = (read: Read, appId: number, id: string): Promise<MessageRow | undefined> =>
-  read.selectFrom("messages").selectAll().where("app_id", "=", appId).where("id", "=", id).executeTakeFirst()
+  messageById.first(read, { appId, id })
 
 /** Where a message that is about to be stored stands in its channel. */
 export interface MessagePlace {
@@ -85,43 +61,32 @@ export interface MessagePlace {
   readonly createdAt: number
 }
 
-const takePlaceStatement = statement<{ app_id: number; cid: string; counts: number; now: number }, PlaceRow>(
-  (tx, value) =>
-    tx
-      .updateTable("channels")
-      .set((update) => ({
-        message_seq: update("message_seq", "+", 1),
-        counted: update("counted", "+", value("counts")),
-        last_message_at: sql<number>`case when last_message_at > ${value("now")} then last_message_at
-          else ${value("now")} end`,
-      }))
-      .where("app_id", "=", value("app_id"))
-      .where("cid", "=", value("cid"))
-      .where("deleted_at", "is", null)
-      .returning(["message_seq", "counted", "last_message_at"]),
+const nextPlace = statement((tx: Tx, value: Places<{ appId: number; cid: string; counts: number; now: number }>) =>
+  tx
+    .updateTable("channels")
+    .set((update) => ({
+      message_seq: update("message_seq", "+", 1),
+      counted: update("counted", "+", value("counts")),
+      last_message_at: sql<number>`case when last_message_at > ${value("now")} then last_message_at
+        else ${value("now")} end`,
+    }))
+    .where("app_id", "=", value("appId"))
+    .where("cid", "=", value("cid"))
+    .where("deleted_at", "is", null)
+    .returning(["message_seq as seq", "counted", sql<number>`last_message_at`.as("createdAt")]),
 )
-
-interface PlaceRow {
-  readonly message_seq: number
-  readonly counted: number
-  readonly last_message_at: number
-}
 
 /**
  * Takes the channel's next number. The channel's row is locked until the commit, so numbers and times of a channel
  * grow in the order of the commits. Undefined when the channel is not there.
  */
-export async function takePlace(
+export const takePlace = (
   tx: Tx,
   appId: number,
   cid: string,
   counts: boolean,
   now: number,
-): Promise<MessagePlace | undefined> {
-  const { rows } = await takePlaceStatement(tx, { app_id: appId, cid, counts: counts ? 1 : 0, now })
-  const [row] = rows
-  return row && { seq: row.message_seq, counted: row.counted, createdAt: row.last_message_at }
-}
+): Promise<MessagePlace | undefined> => nextPlace.first(tx, { appId, cid, counts: counts ? 1 : 0, now })
 
 /** Gives a place back that nothing was stored at. Only in the transaction that took it. */
 export const returnPlace = (tx: Tx, appId: number, cid: string, counted: boolean): Promise<unknown> =>
@@ -143,46 +108,16 @@ export const returnPlace = (tx: Tx, appId: number, cid: string, counted: boolean
     .where("cid", "=", cid)
     .execute()
 
-const messageColumns = [
-  "app_id",
-  "id",
-  "cid",
-  "seq",
-  "counted",
-  "in_channel",
-  "user_id",
-  "type",
-  "text",
-  "attachments",
-  "mentioned_user_ids",
-  "mentioned_channel",
-  "mentioned_here",
-  "parent_id",
-  "show_in_channel",
-  "quoted_message_id",
-  "reply_count",
-  "deleted_reply_count",
-  "silent",
-  "custom",
-  "created_at",
-  "updated_at",
-  "text_updated_at",
-  "deleted_at",
-  "deletion",
-] as const satisfies (keyof MessageRow)[]
-
-const insertStatement = statement<MessageRow, never>((tx, value) =>
+const insertRow = statement((tx: Tx, value: Places<{ rows: readonly MessageRow[] }>) =>
   tx
     .insertInto("messages")
-    .values(Object.fromEntries(messageColumns.map((name) => [name, value(name)])) as unknown as MessageRow)
+    .values(value("rows"))
     .onConflict((conflict) => conflict.columns(["app_id", "id"]).doNothing()),
 )
 
 /** Whether it was stored; false when there is a message with this id already. */
-export async function insertMessage(tx: Tx, row: MessageRow): Promise<boolean> {
-  const { numAffectedRows } = await insertStatement(tx, row)
-  return (numAffectedRows ?? 0n) > 0n
-}
+export const insertMessage = async (tx: Tx, row: MessageRow): Promise<boolean> =>
+  (await insertRow.run(tx, { rows: [row] })) > 0
 
 export type MessageContent = Pick<
   MessageRow,
@@ -274,7 +209,7 @@ export async function selectPage(
   { limit, direction, anchor }: MessagePage,
 ): Promise<MessageRow[]> {
   if (limit === 0) return []
-  if (anchor === null) return (await selectMessages(read, appId, cid, afterSeq, "older", null, limit)).reverse()
+  if (anchor === null) return (await newestMessages.rows(read, { appId, cid, afterSeq, limit })).reverse()
   const { inclusive } = anchor
   const place =
     anchor.by === "id" ? await selectPlace(read, appId, cid, anchor.id) : { createdAt: anchor.atMs, seq: null }
@@ -311,44 +246,49 @@ async function selectPlace(
   return row === undefined ? null : { createdAt: row.created_at, seq: row.seq }
 }
 
-/** Messages on one side of an anchor, nearest first; without one the newest, newest first. */
+/** Messages on one side of an anchor, nearest first. */
 function selectMessages(
   read: Read,
   appId: number,
   cid: string,
   afterSeq: number,
   side: "older" | "newer",
-  anchor: Anchor | null,
+  { createdAt, seq, inclusive }: Anchor,
   limit: number,
 ): Promise<MessageRow[]> {
   const order = side === "older" ? "desc" : "asc"
-  let query = read
+  const within = side === "older" ? (inclusive ? "<=" : "<") : inclusive ? ">=" : ">"
+  return read
     .selectFrom("messages")
     .selectAll()
     .where("app_id", "=", appId)
     .where("cid", "=", cid)
     .where("in_channel", "=", 1)
     .where("seq", ">", afterSeq)
-  if (anchor !== null) {
-    const { createdAt, seq, inclusive } = anchor
-    const within = side === "older" ? (inclusive ? "<=" : "<") : inclusive ? ">=" : ">"
-    query = query.where((test) => test(test.refTuple("created_at", "seq"), within, test.tuple(createdAt, seq)))
-  }
-  return query.orderBy("created_at", order).orderBy("seq", order).limit(limit).execute()
+    .where((test) => test(test.refTuple("created_at", "seq"), within, test.tuple(createdAt, seq)))
+    .orderBy("created_at", order)
+    .orderBy("seq", order)
+    .limit(limit)
+    .execute()
 }
+
+const newestMessages = statement(
+  (read: Read, value: Places<{ appId: number; cid: string; afterSeq: number; limit: number }>) =>
+    read
+      .selectFrom("messages")
+      .selectAll()
+      .where("app_id", "=", value("appId"))
+      .where("cid", "=", value("cid"))
+      .where("in_channel", "=", 1)
+      .where("seq", ">", value("afterSeq"))
+      .orderBy("created_at", "desc")
+      .orderBy("seq", "desc")
+      .limit(value("limit")),
+)
 
 /** The channel's newest message. */
 export const selectLastMessage = (read: Read, appId: number, cid: string): Promise<MessageRow | undefined> =>
-  read
-    .selectFrom("messages")
-    .selectAll()
-    .where("app_id", "=", appId)
-    .where("cid", "=", cid)
-    .where("in_channel", "=", 1)
-    .orderBy("created_at", "desc")
-    .orderBy("seq", "desc")
-    .limit(1)
-    .executeTakeFirst()
+  newestMessages.first(read, { appId, cid, afterSeq: -1, limit: 1 })
 
 /** What happens to the messages of somebody who goes: marked, emptied as well, gone, marked for now, or back again. */
 export type Sweep = "soft" | "pruning" | "hard" | "deactivation" | "restore"

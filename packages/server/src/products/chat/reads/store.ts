@@ -3,7 +3,7 @@
 
 import { count, sum } from "../../../store/columns.ts"
 import type { Read, Tx } from "../../../store/database.ts"
-import { statement } from "../messages/index.ts"
+import { type Places, statement } from "../../../store/statement.ts"
 
 /** How far somebody has read. */
 export interface ReadMark {
@@ -14,57 +14,81 @@ export interface ReadMark {
   readonly counted: number
 }
 
-interface MarkValues {
-  readonly app_id: number
+interface MarkOf extends ReadMark {
+  readonly appId: number
   readonly cid: string
-  readonly user_id: string
-  readonly at: number
-  readonly message_id: string | null
-  readonly seq: number
-  readonly counted: number
+  readonly userId: string
 }
 
-const moveStatement = statement<MarkValues, never>((tx, value) =>
+const forwardMark = statement((tx: Tx, value: Places<MarkOf>) =>
   tx
     .updateTable("channel_members")
     .set({
       last_read: value("at"),
-      last_read_message_id: value("message_id"),
+      last_read_message_id: value("messageId"),
       read_seq: value("seq"),
       read_counted: value("counted"),
     })
-    .where("app_id", "=", value("app_id"))
+    .where("app_id", "=", value("appId"))
     .where("cid", "=", value("cid"))
-    .where("user_id", "=", value("user_id"))
+    .where("user_id", "=", value("userId"))
     .where("read_seq", "<=", value("seq")),
 )
 
 /** Moves a member's mark, never backwards. Whoever is no member has none. */
 export const moveMark = (tx: Tx, appId: number, cid: string, userId: string, mark: ReadMark): Promise<unknown> =>
-  moveStatement(tx, {
-    app_id: appId,
-    cid,
-    user_id: userId,
-    at: mark.at,
-    message_id: mark.messageId,
-    seq: mark.seq,
-    counted: mark.counted,
-  })
+  forwardMark.run(tx, { appId, cid, userId, ...mark })
+
+const channelEnd = statement((read: Read, value: Places<{ appId: number; cid: string }>) =>
+  read
+    .selectFrom("channels")
+    .select(["message_seq", "counted"])
+    .where("app_id", "=", value("appId"))
+    .where("cid", "=", value("cid")),
+)
 
 /** The channel's end; undefined when there is no such channel. */
 export const selectChannelEnd = (
   read: Read,
   appId: number,
   cid: string,
-): Promise<{ message_seq: number; counted: number } | undefined> =>
-  read
-    .selectFrom("channels")
-    .select(["message_seq", "counted"])
-    .where("app_id", "=", appId)
-    .where("cid", "=", cid)
-    .executeTakeFirst()
+): Promise<{ message_seq: number; counted: number } | undefined> => channelEnd.first(read, { appId, cid })
 
-/** Unread messages and the channels that have some, over the first `membershipsMax` memberships. */
+interface UnreadOf {
+  readonly appId: number
+  readonly userId: string
+  readonly types: readonly string[]
+  readonly membershipsMax: number
+}
+
+const unreadTotals = statement((read: Read, value: Places<UnreadOf>) =>
+  read
+    .selectFrom((from) =>
+      from
+        .selectFrom("channel_members")
+        .select(["app_id", "cid", "read_counted"])
+        .where("app_id", "=", value("appId"))
+        .where("user_id", "=", value("userId"))
+        .orderBy("cid")
+        .limit(value("membershipsMax"))
+        .as("mine"),
+    )
+    .innerJoin("channels", (join) =>
+      join.onRef("channels.app_id", "=", "mine.app_id").onRef("channels.cid", "=", "mine.cid"),
+    )
+    .where("channels.deleted_at", "is", null)
+    .where("channels.type", "in", value("types"))
+    .whereRef("channels.counted", ">", "mine.read_counted")
+    .select((select) => [
+      sum(select("channels.counted", "-", select.ref("mine.read_counted"))).as("total"),
+      count().as("channels"),
+    ]),
+)
+
+/**
+ * Unread messages and the channels that have some, over the first `membershipsMax` memberships. Asked at every
+ * connect: whoever is in no channel costs one look into an index.
+ */
 export async function selectUnread(
   read: Read,
   appId: number,
@@ -72,27 +96,6 @@ export async function selectUnread(
   types: readonly string[],
   membershipsMax: number,
 ): Promise<{ total: number; channels: number }> {
-  const row = await read
-    .selectFrom((from) =>
-      from
-        .selectFrom("channel_members")
-        .select(["app_id", "cid", "read_counted"])
-        .where("app_id", "=", appId)
-        .where("user_id", "=", userId)
-        .orderBy("cid")
-        .limit(membershipsMax)
-        .as("mine"),
-    )
-    .innerJoin("channels", (join) =>
-      join.onRef("channels.app_id", "=", "mine.app_id").onRef("channels.cid", "=", "mine.cid"),
-    )
-    .where("channels.deleted_at", "is", null)
-    .where("channels.type", "in", types)
-    .whereRef("channels.counted", ">", "mine.read_counted")
-    .select((select) => [
-      sum(select("channels.counted", "-", select.ref("mine.read_counted"))).as("total"),
-      count().as("channels"),
-    ])
-    .executeTakeFirst()
+  const row = await unreadTotals.first(read, { appId, userId, types, membershipsMax })
   return { total: row?.total ?? 0, channels: row?.channels ?? 0 }
 }

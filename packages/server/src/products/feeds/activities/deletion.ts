@@ -5,7 +5,7 @@ import { emptyFeedsOf, type Feeds, leaveFeeds, type People, type Relations } fro
 import { endFollowsOf } from "../follows/index.ts"
 import { limits } from "./limits.ts"
 import { deleteEverywhere } from "./routes.ts"
-import { selectActivitiesOf } from "./store.ts"
+import { lockActivitiesOf } from "./store.ts"
 
 export interface DeletionParts {
   readonly feeds: Feeds
@@ -22,7 +22,7 @@ export const createDeleteContent =
   ({ feeds, relations, people }: DeletionParts): DeleteContent =>
   async (tx, appId, userId, { mode, now }) => {
     if (mode !== "hard") return true
-    const written = await selectActivitiesOf(tx, appId, userId, limits.deletionBatchMax)
+    const written = await lockActivitiesOf(tx, appId, userId, limits.deletionBatchMax)
     for (const row of written) await deleteEverywhere(people, tx, row, { isHard: true, actor: null, now })
     if (written.length > 0) return false
     if (!(await endFollowsOf({ relations, people }, tx, appId, userId, now))) return false

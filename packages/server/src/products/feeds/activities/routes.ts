@@ -1,5 +1,5 @@
 import { type AppCaller, inputError, feeds as operations } from "@weir/protocol"
-import { can } from "../../../authorize/decide.ts"
+import { can, requireAllowed } from "../../../authorize/decide.ts"
 import { uuid } from "../../../base/ids.ts"
 import { requireUsers, type UserResponse } from "../../../core/users/index.ts"
 import { type Route, route } from "../../../request/route.ts"
@@ -42,6 +42,7 @@ import {
   type ActivityRow,
   deleteActivityRow,
   insertActivity,
+  lockActivity,
   replacePlaces,
   type Stream,
   selectActivities,
@@ -117,7 +118,7 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
 
   /** The activity as it is now; whoever deleted it meanwhile was first. */
   const requireStored = async (tx: Tx, appId: number, id: string): Promise<ActivityRow> => {
-    const row = await selectActivity(tx, appId, id)
+    const row = await lockActivity(tx, appId, id)
     if (row === undefined || row.deleted_at !== null) throw absentActivity(id)
     return row
   }
@@ -128,7 +129,7 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
       actor: "required",
       load: async ({ principal, input }) => {
         refuseUnsupportedContent(input.body)
-        return { feeds: await loadFeeds(principal, input.body.feeds) }
+        return { feeds: await lookUp.known(principal, input.body.feeds) }
       },
       authorize: ({ principal, feeds }) => mayWriteTo(principal, feeds),
       async handle({ appId, actor, input, tx, now }) {
@@ -162,7 +163,9 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
       load: async ({ read, principal, input }) => {
         refuseUnsupportedContent(input.body)
         const loaded = await load(read, principal, input.path.id)
-        return { ...loaded, written: input.body.feeds ? await loadFeeds(principal, input.body.feeds) : loaded.feeds }
+        requireAllowed(mayReadActivity(principal, loaded.row, loaded.feeds))
+        const written = input.body.feeds ? await lookUp.known(principal, input.body.feeds) : loaded.feeds
+        return { ...loaded, written }
       },
       authorize: ({ principal, written, ...loaded }) => mayUpdate(principal, loaded, written),
       async handle({ appId, actor, input, tx, now }) {
@@ -201,7 +204,7 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
       ],
       async handle({ appId, actor, input, tx, now }) {
         const isHard = input.query.hard_delete === true
-        const before = await selectActivity(tx, appId, input.path.id)
+        const before = await lockActivity(tx, appId, input.path.id)
         if (before === undefined || (before.deleted_at !== null && !isHard)) throw absentActivity(input.path.id)
         await deleteEverywhere(people, tx, before, { isHard, actor, now })
         return {}
@@ -224,7 +227,7 @@ export interface Deletion {
   readonly now: number
 }
 
-/** Takes an activity out of all its feeds and tells their watchers, unless that was done before. */
+/** Takes an activity, which is locked, out of all its feeds and tells their watchers, unless that was done before. */
 export async function deleteEverywhere(
   people: People,
   tx: Tx,

@@ -50,6 +50,19 @@ declare module "../../../store/database.ts" {
 export const selectActivity = (read: Read, appId: number, id: string): Promise<ActivityRow | undefined> =>
   read.selectFrom("activities").selectAll().where("app_id", "=", appId).where("id", "=", id).executeTakeFirst()
 
+/**
+ * The activity as the last commit left it, the transaction's own until its end: what is read here and written back
+ * whole cannot bring back what somebody else deletes meanwhile. Activities are locked before feeds.
+ */
+export const lockActivity = (tx: Tx, appId: number, id: string): Promise<ActivityRow | undefined> =>
+  tx
+    .selectFrom("activities")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .where("id", "=", id)
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate())
+    .executeTakeFirst()
+
 /** Those of the activities that exist, by id. */
 export async function selectActivities(
   read: Read,
@@ -66,14 +79,16 @@ export async function selectActivities(
   return new Map(rows.map((row) => [row.id, row]))
 }
 
-/** Some of what a user wrote, deleted or not. */
-export const selectActivitiesOf = (read: Read, appId: number, userId: string, limit: number): Promise<ActivityRow[]> =>
-  read
+/** Some of what a user wrote, deleted or not, locked as by lockActivity. */
+export const lockActivitiesOf = (tx: Tx, appId: number, userId: string, limit: number): Promise<ActivityRow[]> =>
+  tx
     .selectFrom("activities")
     .selectAll()
     .where("app_id", "=", appId)
     .where("user_id", "=", userId)
+    .orderBy("id")
     .limit(limit)
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate())
     .execute()
 
 /** Whether the activity is new; false when its id is taken. */

@@ -1,14 +1,14 @@
 // Feeds and people, as every request about feeds needs them: both answer from memory.
 
 import { type AppCaller, userIdOf } from "@weir/protocol"
-import type { Resource } from "../../../authorize/decide.ts"
+import { type Resource, requireAllowed } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import { newUser, type UserResponse, type Users, userResponse, usersById } from "../../../core/users/index.ts"
 import { type Cache, type Caches, cacheKey } from "../../../events/caches.ts"
 import type { Presence } from "../../../events/presence.ts"
 import type { Read, Tx } from "../../../store/database.ts"
 import { limits } from "./limits.ts"
-import { absentFeed, feedResource, noRelation, type Relation } from "./rules.ts"
+import { absentFeed, feedResource, knows, noRelation, type Relation } from "./rules.ts"
 import { type Feed, selectFeed } from "./store.ts"
 
 export type Feeds = Cache<Feed>
@@ -44,6 +44,12 @@ export interface FeedLookUp {
   find(principal: AppCaller, name: string): Awaitable<LoadedFeed | null>
   /** Throws notFoundError when there is no such feed. Decides nothing. */
   get(principal: AppCaller, name: string): Awaitable<LoadedFeed>
+  /**
+   * The feeds that a request names, each once and in its order, if the caller may know of every one. For `load`, before
+   * anything else of the request is looked at: what else is wrong with it must not tell a hidden feed from an absent
+   * one. Throws notFoundError.
+   */
+  known(principal: AppCaller, names: readonly string[]): Promise<LoadedFeed[]>
 }
 
 export function createFeedLookUp(feeds: Feeds, relations: Relations): FeedLookUp {
@@ -70,6 +76,16 @@ export function createFeedLookUp(feeds: Feeds, relations: Relations): FeedLookUp
         if (found === null) throw absentFeed(name)
         return found
       }),
+    async known(principal, names) {
+      const unique = [...new Set(names)]
+      const found = await Promise.all(unique.map((name) => find(principal, name)))
+      return unique.map((name, index) => {
+        const feed = found[index]
+        if (!feed) throw absentFeed(name)
+        requireAllowed(knows(principal, feed.resource))
+        return feed
+      })
+    },
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type FeedLookUp,
   type FeedRow,
   knows,
+  type LoadedFeed,
   lockFeeds,
   type People,
   type ReadFollows,
@@ -89,11 +90,10 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
         if (status !== undefined && principal.kind !== "server") {
           throw new ApiError("notAllowed", "only server calls say the status of a follow")
         }
-        return { source: await lookUp.get(principal, source), target: await lookUp.get(principal, target) }
+        const [from, to] = (await lookUp.known(principal, [source, target])) as [LoadedFeed, LoadedFeed]
+        return { source: from, target: to }
       },
       authorize: ({ principal, source, target }) => [
-        knows(principal, source.resource),
-        knows(principal, target.resource),
         can(principal, actions.updateFeedFollowing, source.resource),
         can(principal, actions.follow, target.resource),
       ],

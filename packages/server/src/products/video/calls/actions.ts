@@ -21,14 +21,18 @@ export const actions = {
   updateCall: action("update-call"),
   updateCallMember: action("update-call-member"),
   removeCallMember: action("remove-call-member"),
+  /** Ring or notify all members; whoever only looks at an open call must not. */
+  ringCall: action("ring-call"),
 } as const
 
 const enter = ["read-call", "join-call"]
 const talk = ["send-audio", "send-video", "screenshare"]
 const react = ["create-reaction", "send-event"]
+const ring = "ring-call"
 const moderate = ["mute-users", "block-users", "kick-user", "read-call-stats"]
 const lead = [
   ...moderate,
+  ring,
   "join-backstage",
   "end-call",
   "update-call",
@@ -53,10 +57,10 @@ const everything = [...enter, ...talk, ...react, ...lead, "create-call", "join-e
 const grantsByType: Record<string, GrantTable> = {
   default: {
     user: ["create-call"],
-    call_member: [...enter, ...talk, ...react],
-    speaker: [...enter, ...talk, ...react],
+    call_member: [...enter, ...talk, ...react, ring],
+    speaker: [...enter, ...talk, ...react, ring],
     viewer: [...enter, ...react],
-    moderator: [...enter, ...talk, ...react, ...moderate],
+    moderator: [...enter, ...talk, ...react, ...moderate, ring],
     host: [...enter, ...talk, ...react, ...lead],
     admin: everything,
   },
@@ -64,9 +68,9 @@ const grantsByType: Record<string, GrantTable> = {
     user: ["create-call", ...enter, ...react],
     guest: [...enter, ...react],
     call_member: [...enter, ...react],
-    speaker: [...enter, ...react, "send-audio"],
+    speaker: [...enter, ...react, "send-audio", ring],
     viewer: [...enter, ...react],
-    moderator: [...enter, ...react, ...moderate],
+    moderator: [...enter, ...react, ...moderate, ring],
     host: [...enter, ...react, "send-audio", ...lead],
     admin: everything,
   },
@@ -74,9 +78,9 @@ const grantsByType: Record<string, GrantTable> = {
     anonymous: enter,
     user: ["create-call", ...enter, ...react],
     call_member: [...enter, ...react],
-    speaker: [...enter, ...talk, ...react],
+    speaker: [...enter, ...talk, ...react, ring],
     viewer: [...enter, ...react],
-    moderator: [...enter, ...react, ...moderate],
+    moderator: [...enter, ...react, ...moderate, ring],
     host: [...enter, ...talk, ...react, ...lead],
     admin: everything,
   },

@@ -38,8 +38,15 @@ export const callEnded = (input: CallEventInput, user: UserResponse | null): Out
 export const memberAdded = (input: CallEventInput, members: readonly MemberResponse[]): OutboxEvent =>
   callEvent(input, "call.member_added", { members })
 
-export const memberUpdated = (input: CallEventInput, members: readonly MemberResponse[]): OutboxEvent =>
-  callEvent(input, "call.member_updated", { members })
+/** With other roles, those who may not read the call any more hear nothing further of it. */
+export const memberUpdated = (
+  input: CallEventInput,
+  members: readonly MemberResponse[],
+  shutOut: readonly string[],
+): OutboxEvent =>
+  callEvent(input, "call.member_updated", { members }, [
+    { to: "unsubscribe", userIds: shutOut, topic: topics.call(input.appId, input.call.cid) },
+  ])
 
 /** Those who were removed hear it too, and then nothing more of the call unless it is open to them all the same. */
 export function memberRemoved(

@@ -9,7 +9,7 @@ import {
   userIdOf,
   limits as wireLimits,
 } from "@weir/protocol"
-import { can, type Decision, hide, type Resource } from "../../../authorize/decide.ts"
+import { can, type Decision, hide, type Resource, requireAllowed } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import {
   newUser,
@@ -30,6 +30,7 @@ import { type Calls, callKey, dropCall, selectView } from "./cache.ts"
 import { callCreated, callEnded, callRing, callUpdated, memberAdded, memberRemoved, memberUpdated } from "./events.ts"
 import { limits } from "./limits.ts"
 import {
+  audienceOf,
   type CallView,
   callResource,
   callResponse,
@@ -137,6 +138,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         const absentCall = { ...callResource(principal, type, cid, null), team: input.body.data?.team ?? null }
         if (existing === null) return can(principal, actions.createCall, absentCall)
         const readable = can(principal, actions.readCall, resource)
+        if (readable.allowed && rings(input.body)) return can(principal, actions.ringCall, resource)
         // Whoever may not make a call hears the same whether there is one or not.
         const creatable = can(principal, actions.createCall, absentCall)
         return readable.allowed || creatable.allowed ? readable : creatable
@@ -147,7 +149,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
           existing === null
             ? await create(tx, newCall(appId, cid, input, creator, now), input.body.data?.members ?? [], now)
             : { view: existing, created: false }
-        if (!created) requireReadable(principal, view)
+        if (!created) requireReadable(principal, view, rings(input.body))
         const answer = await state(tx, principal, view, input.body.members_limit)
         const first = view.members.slice(0, limits.membersPerEventMax)
         const person = await people(tx, appId, [creator, ...first.map((member) => member.user_id)])
@@ -158,7 +160,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
           dropCall(calls, tx, appId, cid)
         }
         const ring = {
-          userIds: [...view.roles.keys()],
+          userIds: audienceOf(view).filter((userId) => view.roles.has(userId)),
           members,
           caller: person(creator),
           video: input.body.video ?? true,
@@ -262,7 +264,10 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         const isNew = (member: { user_id: string }): boolean => !before.roles.has(member.user_id)
         const event = { appId, call, now }
         for (const part of partsOf(members.filter(isNew))) tx.emit(memberAdded(event, part))
-        for (const part of partsOf(members.filter((member) => !isNew(member)))) tx.emit(memberUpdated(event, part))
+        for (const part of partsOf(members.filter((member) => !isNew(member)))) {
+          const ids = part.map((member) => member.user_id)
+          tx.emit(memberUpdated(event, part, await shutOut(appId, after, ids)))
+        }
         if (removed.length > 0) tx.emit(memberRemoved(event, removed, await shutOut(appId, after, removed)))
         dropCall(calls, tx, appId, cid)
         return { members }
@@ -287,10 +292,10 @@ export function callRoutes(parts: CallRouteParts): Route[] {
     return { view: callView(call, members), created: true }
   }
 
-  /** Of those removed, the ones who may not read the call by their own role either. */
-  async function shutOut(appId: number, view: CallView, removed: readonly string[]): Promise<string[]> {
-    const found = await usersById(users, appId, removed)
-    return removed.filter((userId) => {
+  /** Those of the users who may not read the call as it is now, by a membership or by their own role. */
+  async function shutOut(appId: number, view: CallView, userIds: readonly string[]): Promise<string[]> {
+    const found = await usersById(users, appId, userIds)
+    return userIds.filter((userId) => {
       const user = found.get(userId)
       const caller: AppCaller = {
         kind: "user",
@@ -317,11 +322,14 @@ async function requireView(read: Read, appId: number, cid: string): Promise<Call
 }
 
 // Somebody else may have made the call between the decision and the change.
-function requireReadable(principal: AppCaller, { call, ...view }: CallView): void {
-  const resource = callResource(principal, call.type, call.cid, { call, ...view })
-  const decision = can(principal, actions.readCall, resource)
-  if (!decision.allowed) throw decision.error
+function requireReadable(principal: AppCaller, view: CallView, rings: boolean): void {
+  const resource = callResource(principal, view.call.type, view.call.cid, view)
+  requireAllowed(can(principal, actions.readCall, resource))
+  if (rings) requireAllowed(can(principal, actions.ringCall, resource))
 }
+
+const rings = ({ ring, notify }: { readonly ring?: boolean; readonly notify?: boolean }): boolean =>
+  ring === true || notify === true
 
 async function changeMembers(
   tx: Tx,

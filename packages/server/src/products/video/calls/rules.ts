@@ -2,9 +2,9 @@
 
 import { type AppCaller, inputError, userIdOf, video, limits as wireLimits } from "@weir/protocol"
 import { type Action, isAllowed, type Resource } from "../../../authorize/decide.ts"
-import type { CompiledGrants } from "../../../authorize/grants.ts"
+import { type CompiledGrants, isGranted } from "../../../authorize/grants.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
-import { capabilities, grantsOf, memberRolesOf } from "./actions.ts"
+import { actions, capabilities, grantsOf, memberRolesOf } from "./actions.ts"
 import { limits } from "./limits.ts"
 import type { CallMemberRow, CallRow } from "./store.ts"
 
@@ -45,6 +45,14 @@ export function callResource(principal: AppCaller, type: string, cid: string, vi
     ownerId: view?.call.created_by_id ?? null,
     team: view?.call.team ?? null,
   }
+}
+
+/** Who hears of a call without watching it: its maker, and the members whose role reads it. */
+export function audienceOf({ call, roles }: CallView): string[] {
+  const grants = grantsOf(call.type)
+  const reads = (role: string): boolean => grants !== undefined && isGranted(grants, role, actions.readCall.id)
+  const members = [...roles].filter(([, role]) => reads(role)).map(([userId]) => userId)
+  return [...new Set([call.created_by_id, ...members])]
 }
 
 export const ownCapabilities = (principal: AppCaller, resource: Resource): string[] =>
