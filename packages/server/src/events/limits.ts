@@ -74,6 +74,8 @@ export const limits = {
   /** A burst can reach this before the next sweep; the runtime then cuts the socket without a word. */
   socketBufferCutBytes: 4 * 1024 * 1024,
   socketsPerUserMax: 100,
+  /** On one node. */
+  anonymousSocketsPerAppMax: 20_000,
   topicsPerSocketMax: 1_000,
   /** A subscription of a socket on another node waits this long for that node's word. */
   commandTimeoutMs: 3_000,

@@ -70,11 +70,15 @@ export function createRelay({ db, bus, clock, log, deliver, sendAway }: RelayPar
   })
 
   const mark = async (): Promise<void> => {
-    while (unmarked.length > 0) {
+    let marked: number
+    do {
       const ids = unmarked.slice(0, limits.outboxMarkBatchMax)
+      if (ids.length === 0) return
       await markRelayed(db, ids, clock.now())
       unmarked.splice(0, ids.length)
-    }
+      marked = ids.length
+      // What came meanwhile waits for the next time: chasing it would mean one mark for every commit.
+    } while (marked === limits.outboxMarkBatchMax)
   }
   const takeOver = async (): Promise<void> => {
     const olderThanMs = clock.now() - limits.outboxStaleAfterMs
@@ -99,7 +103,7 @@ export function createRelay({ db, bus, clock, log, deliver, sendAway }: RelayPar
     async close() {
       stopHearing()
       await Promise.all([repeat.stop(), repeatStale.stop(), repeatCatchUp?.stop()])
-      await mark()
+      while (unmarked.length > 0) await mark()
     },
   }
 }

@@ -321,8 +321,10 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
     admit(socket, { appId, userId, lifetimeMs, hearsUser }) {
       const key = topics.user(appId, userId)
       const all = byUser.get(key)
-      if (all !== undefined && all.size >= limits.socketsPerUserMax) {
-        throw new ApiError("rateLimit", `user has ${limits.socketsPerUserMax} open connections already`)
+      // The public key is enough to come as anonymous, so all of them together count as one user with many sockets.
+      const most = userId === ANONYMOUS_USER_ID ? limits.anonymousSocketsPerAppMax : limits.socketsPerUserMax
+      if (all !== undefined && all.size >= most) {
+        throw new ApiError("rateLimit", `user has ${most} open connections already`)
       }
       const now = clock.monotonic()
       const { data } = socket
@@ -334,11 +336,8 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
       data.heardAtMs = now
       data.beatAtMs = now
       byId.set(data.connectionId, socket)
-      // Nobody is behind the anonymous id, so there is nothing to tell it and no reason to count it.
-      if (userId !== ANONYMOUS_USER_ID) {
-        if (all === undefined) byUser.set(key, new Set([socket]))
-        else all.add(socket)
-      }
+      if (all === undefined) byUser.set(key, new Set([socket]))
+      else all.add(socket)
       presence.connect(appId, userId)
       return data.connectionId
     },
