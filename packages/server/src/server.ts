@@ -53,7 +53,13 @@ import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
 import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
 import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
-import { audienceOf, callKey, migrations as callMigrations, callRoutes, createCalls } from "./products/video/calls/index.ts"
+import {
+  audienceOf,
+  callKey,
+  migrations as callMigrations,
+  callRoutes,
+  createCalls,
+} from "./products/video/calls/index.ts"
 import { clientAddress } from "./request/address.ts"
 import { createHttp, type Peer } from "./request/http.ts"
 import { type Listener, listen } from "./request/listen.ts"

@@ -80,7 +80,9 @@ export const updateUsers = operation({
   access: ["server", "user", "guest"],
   params: Empty,
   query: Empty,
-  body: Type.Object({ users: Type.Record(Type.String(), UserRequest, { minProperties: 1, maxProperties: limits.usersPerRequestMax }) }),
+  body: Type.Object({
+    users: Type.Record(Type.String(), UserRequest, { minProperties: 1, maxProperties: limits.usersPerRequestMax }),
+  }),
   output: Answer({ users: usersById, membership_deletion_task_id: Type.String() }),
   status: 201,
   errors: ["notAllowed"],

@@ -5,14 +5,7 @@ import { type Delivery, frameOf } from "../../../events/event.ts"
 import { topics } from "../../../events/topics.ts"
 import { type Route, route } from "../../../request/route.ts"
 import type { People } from "../members/index.ts"
-import {
-  actions,
-  chatTypeLimits,
-  type OpenChannel,
-  placeOf,
-  requireEnabled,
-  requireKnown,
-} from "../types/index.ts"
+import { actions, chatTypeLimits, type OpenChannel, placeOf, requireEnabled, requireKnown } from "../types/index.ts"
 import { sentEvent, showsTyping } from "./rules.ts"
 
 export interface EventParts {

@@ -39,10 +39,7 @@ export const readRoutes = (parts: ReadParts): Route[] => [
         return chain(upTo(parts, access, input.body.message_id), (message) => ({ access, message }))
       })
     },
-    authorize: ({ principal, access }) => [
-      requireEnabled(principal, access.channel),
-      requireReadEvents(access),
-    ],
+    authorize: ({ principal, access }) => [requireEnabled(principal, access.channel), requireReadEvents(access)],
     async handle({ appId, actor, access, message, tx, now }) {
       const { channel } = access
       const userId = actor as string
