@@ -11,11 +11,11 @@ import {
 import type { Static } from "typebox"
 import { Compile } from "typebox/compile"
 import { can, type Decision, hide, type Resource } from "../../../authorize/decide.ts"
+import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import {
   actions,
   feedResource,
-  jsonWithin,
   type LoadedFeed,
   mayRead,
   noRelation,

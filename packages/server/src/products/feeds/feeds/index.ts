@@ -27,7 +27,6 @@ export {
   type FeedResponse,
   feedResource,
   feedResponse,
-  jsonWithin,
   knows,
   mayRead,
   noRelation,

@@ -9,6 +9,7 @@ import {
   limits as wire,
 } from "@weir/protocol"
 import { can, type Decision, hide, isAllowed, type Resource } from "../../../authorize/decide.ts"
+import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import { actions, capabilities, grantsOf, type Visibility, visibilities } from "./actions.ts"
 import type { Feed, FeedMemberRow, FeedRow } from "./store.ts"
@@ -277,15 +278,6 @@ export const feedMemberResponse = (member: FeedMemberRow, user: UserResponse) =>
 export type FeedMemberResponse = ReturnType<typeof feedMemberResponse>
 
 export const timestamp = (ms: number): string => new Date(ms).toISOString()
-
-/** JSON text of a value; throws inputError when it is too big. */
-export function jsonWithin(field: string, value: unknown, bytesMax: number): string {
-  const json = JSON.stringify(value)
-  if (Buffer.byteLength(json) > bytesMax) {
-    throw inputError(`${field} is larger than ${bytesMax} bytes`, { [field]: `at most ${bytesMax} bytes` })
-  }
-  return json
-}
 
 /** Postgres keeps no U+0000 in a text. Throws inputError. */
 export function storable(field: string, text: string): string {

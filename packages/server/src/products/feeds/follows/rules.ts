@@ -9,6 +9,7 @@ import {
   limits as wire,
 } from "@weir/protocol"
 import { isAllowed } from "../../../authorize/decide.ts"
+import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import type { FilterNode } from "../../../store/filter.ts"
 import {
@@ -18,7 +19,6 @@ import {
   type FeedRow,
   feedResource,
   feedResponse,
-  jsonWithin,
   noRelation,
   timestamp,
 } from "../feeds/index.ts"

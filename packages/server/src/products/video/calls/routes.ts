@@ -11,6 +11,7 @@ import {
 } from "@weir/protocol"
 import { can, type Decision, hide, type Resource, requireAllowed } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
+import { jsonWithin } from "../../../base/json.ts"
 import {
   newUser,
   requireUsers,
@@ -37,15 +38,14 @@ import {
   callView,
   capabilitiesByRole,
   checkSettings,
-  jsonWithin,
   type MemberInput,
   memberResponse,
   memberRows,
   membersPerCallMax,
   ownCapabilities,
   pageMembers,
-  parseTimestamp,
   requireGrants,
+  requireTimestamp,
   startsBackstage,
 } from "./rules.ts"
 import { type CallMemberRow, type CallRow, deleteMembers, insertCall, updateCallRow, upsertMembers } from "./store.ts"
@@ -190,7 +190,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         const { custom, starts_at, settings_override } = input.body
         await updateCallRow(tx, appId, cid, {
           ...(custom === undefined ? {} : { custom: jsonWithin("custom", custom, wireLimits.customBytesMax) }),
-          ...(starts_at === undefined ? {} : { starts_at: parseTimestamp("starts_at", starts_at) }),
+          ...(starts_at === undefined ? {} : { starts_at: requireTimestamp("starts_at", starts_at) }),
           ...(settings_override === undefined ? {} : { settings_override: checkSettings(settings_override) }),
           updated_at: now,
         })
@@ -383,7 +383,7 @@ function newCall(appId: number, cid: string, { path, body }: NewCallInput, creat
     channel_cid: data.channel_cid ?? null,
     custom: jsonWithin("custom", data.custom ?? {}, wireLimits.customBytesMax),
     settings_override: checkSettings(data.settings_override ?? {}),
-    starts_at: data.starts_at === undefined ? null : parseTimestamp("starts_at", data.starts_at),
+    starts_at: data.starts_at === undefined ? null : requireTimestamp("starts_at", data.starts_at),
     ended_at: null,
     backstage: 0,
     created_at: now,

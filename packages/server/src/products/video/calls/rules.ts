@@ -3,7 +3,9 @@
 import { type AppCaller, inputError, userIdOf, video, limits as wireLimits } from "@weir/protocol"
 import { type Action, isAllowed, type Resource } from "../../../authorize/decide.ts"
 import { type CompiledGrants, isGranted } from "../../../authorize/grants.ts"
+import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
+import { parseTimestamp } from "../../../store/filter.ts"
 import { actions, capabilities, grantsOf, memberRolesOf } from "./actions.ts"
 import { limits } from "./limits.ts"
 import type { CallMemberRow, CallRow } from "./store.ts"
@@ -93,21 +95,10 @@ export function memberRows(call: CallRow, inputs: readonly MemberInput[], now: n
   return [...byUser.values()]
 }
 
-/** JSON text of an object; throws inputError when it is too big. */
-export function jsonWithin(field: string, value: object, bytesMax: number): string {
-  const json = JSON.stringify(value)
-  if (Buffer.byteLength(json) > bytesMax) {
-    throw inputError(`${field} is larger than ${bytesMax} bytes`, { [field]: `at most ${bytesMax} bytes` })
-  }
-  return json
-}
-
 /** RFC 3339 to milliseconds; throws inputError that names the field. */
-export function parseTimestamp(field: string, text: string): number {
-  const ms = Date.parse(text)
-  if (!/^\d{4}-\d{2}-\d{2}T/.test(text) || Number.isNaN(ms)) {
-    throw inputError(`${field} is not an RFC 3339 time`, { [field]: "must be RFC 3339" })
-  }
+export function requireTimestamp(field: string, text: string): number {
+  const ms = parseTimestamp(text)
+  if (ms === null) throw inputError(`${field} is not an RFC 3339 time`, { [field]: "must be RFC 3339" })
   return ms
 }
 
