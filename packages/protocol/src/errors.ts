@@ -17,6 +17,8 @@ export interface CatalogueEntry {
 
 /** Source: contract/auth.md §5.2. */
 export const errorCatalogue = {
+  /** Weir's own: the gate fails closed while it cannot know what has been revoked. */
+  unavailable: { code: -3, status: 503, title: "Temporarily Unavailable Error", retry: "later" },
   internal: { code: -1, status: 500, title: "Internal System Error", retry: "later" },
   accessKey: { code: 2, status: 401, title: "Access Key Error", retry: "never" },
   input: { code: 4, status: 400, title: "Input Error", retry: "never" },
@@ -52,11 +54,26 @@ export interface ErrorEnvelope {
   unrecoverable?: boolean
 }
 
+/** Why a caller was refused, for operators: kept with the decision and logged, never sent. Holds no secret. */
+export interface Why {
+  /** The check that failed, such as `signature`, `policy`, `revocation`, `scope`, `grant`, `rate-limit`. */
+  readonly check: string
+  /** The rule within the check, such as `require_exp`. */
+  readonly rule?: string
+  /** One sentence. */
+  readonly detail?: string
+  /** The smallest change that would have allowed it, one sentence. */
+  readonly remedy?: string
+  readonly facts?: Readonly<Record<string, string | number | boolean | null>>
+}
+
 export interface ApiErrorOptions {
   /** Validation messages by field. */
   fields?: Record<string, string>
   /** For operators only: joined in the log, never sent. */
   internal?: string
+  /** For operators only: what decided, and what would have helped. */
+  why?: Why
   /** Whole seconds for the header `Retry-After`. */
   retryAfterSeconds?: number
   /** The cause, for the log. */
@@ -75,6 +92,7 @@ export class ApiError extends Error {
   readonly reason: string
   readonly fields: Record<string, string> | undefined
   readonly internal: string | undefined
+  readonly why: Why | undefined
   readonly retryAfterSeconds: number | undefined
 
   constructor(kind: ErrorName, reason: string, options: ApiErrorOptions = {}) {
@@ -86,6 +104,7 @@ export class ApiError extends Error {
     this.reason = reason
     this.fields = options.fields
     this.internal = options.internal
+    this.why = options.why
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }

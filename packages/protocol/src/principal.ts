@@ -1,18 +1,49 @@
 // Who is calling. A discriminated union: each kind has exactly its fields, so no handler can read a user id that
 // is not there. `operator` is the management API's caller; the others come through an app's API key.
 
-/** A token limited to calls (claims `call_cids` and `role`; contract/auth.md §2.5). It reaches nothing else. */
+/**
+ * A token limited to calls and channels (claims `call_cids`, `channel_cids` and `role`; contract/auth.md §2.5). It
+ * reaches nothing else.
+ */
 export interface CallGrant {
   /** `type:id` of each call that the bearer may reach. */
   readonly cids: readonly string[]
+  /** `type:id` of each channel that the bearer may reach, with the rights that they have there anyway. */
+  readonly channelCids: readonly string[]
   /** Role that the bearer has on those calls, instead of a membership. */
   readonly role: string | null
+}
+
+/**
+ * What a token is narrowed to (claim `scopes`): resource pattern `product:type:id` to actions, each `read`, `write`,
+ * `manage` or the id of one action. The grammar stands in scopes.ts. A scope only takes away.
+ */
+export type Scopes = Readonly<Record<string, readonly string[]>>
+
+/** The credential that proved a caller: what a revocation can name. One object for as long as a token is cached. */
+export interface Proof {
+  readonly method: "jwt" | "signature" | "basic" | "devtoken"
+  /** Secret that proved it, also when the token named none; null for a development token, which nothing proves. */
+  readonly kid: string | null
+  /** Unix seconds; null when the token carries none. */
+  readonly issuedAt: number | null
+  readonly expiresAt: number | null
+  /** Claim `jti` (RFC 7519 §4.1.7). */
+  readonly jti: string | null
+  /** Claim `device_id`. */
+  readonly deviceId: string | null
+  /** SHA-256 of the token's text in lower-case hex, made when it is first asked for; empty where there is no token. */
+  readonly sha256: string
 }
 
 interface AppPrincipal {
   readonly appId: number
   /** The public key that the request named; its secret proved the token. */
   readonly apiKey: string
+  /** Null: not narrowed. */
+  readonly scopes: Scopes | null
+  /** Null: an anonymous caller without a token. */
+  readonly proof: Proof | null
 }
 
 interface IdentifiedPrincipal extends AppPrincipal {
