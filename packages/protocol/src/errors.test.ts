@@ -6,6 +6,7 @@ import { ApiError, type ErrorName, errorCatalogue, errorEnvelope } from "./error
 
 /** Code and status of each name: the numbers are the wire's and never change. */
 const published: [ErrorName, number, number][] = [
+  ["unavailable", -3, 503],
   ["internal", -1, 500],
   ["accessKey", 2, 401],
   ["input", 4, 400],

@@ -60,7 +60,7 @@ import {
   callRoutes,
   createCalls,
 } from "./products/video/calls/index.ts"
-import { clientAddress } from "./request/address.ts"
+import { clientAddress, isPrivateHop } from "./request/address.ts"
 import { createHttp, type Peer } from "./request/http.ts"
 import { type Listener, listen } from "./request/listen.ts"
 import { createPages } from "./request/pages.ts"
@@ -227,6 +227,9 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     get address() {
       const forwardedFor = config.trustProxy.mode === "none" ? null : request.headers.get("x-forwarded-for")
       return clientAddress(connectionAddress(), forwardedFor, config.trustProxy)
+    },
+    get isSecure() {
+      return config.tls !== null || isPrivateHop(connectionAddress(), request.headers, config.trustProxy)
     },
   })
   const answer = (request: Request, connectionAddress: () => string): Awaitable<Response> => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { parseTrustProxy, trustNoProxy } from "../config/trust-proxy.ts"
-import { clientAddress } from "./address.ts"
+import { clientAddress, isPrivateHop } from "./address.ts"
 import { networkOf } from "./rate-limit.ts"
 
 const listed = parseTrustProxy("10.0.0.0/8")
@@ -30,3 +30,21 @@ test("case 54: IPv6 callers are counted by their /64, IPv4 by the address", () =
   expect(networkOf("2001:db8::1")).toBe("2001:db8:0:0")
   expect(networkOf("::1")).toBe("0:0:0:0")
 })
+
+const trusting = (trusted: string) => ({ trusts: (address: string) => address === trusted })
+const privacy: [name: string, peer: string, headers: Record<string, string>, isPrivate: boolean][] = [
+  ["the same machine", "127.0.0.1", {}, true],
+  ["the same machine over IPv6", "::1", {}, true],
+  ["the same machine over a dual-stack socket", "::ffff:127.0.0.1", {}, true],
+  ["another machine", "10.0.0.2", {}, false],
+  ["a proxy on this machine that nobody named", "127.0.0.1", { "x-forwarded-for": "203.0.113.9" }, false],
+  ["a header that anybody can send", "10.0.0.2", { "x-forwarded-proto": "https" }, false],
+  ["a trusted proxy that ended TLS", "10.0.0.1", { "x-forwarded-proto": "https" }, true],
+  ["a trusted proxy that was reached in the clear", "10.0.0.1", { "x-forwarded-proto": "http" }, false],
+  ["a trusted proxy that says nothing", "10.0.0.1", {}, false],
+]
+for (const [name, peer, headers, isPrivate] of privacy) {
+  test(`private hop: ${name}`, () => {
+    expect(isPrivateHop(peer, new Headers(headers), trusting("10.0.0.1"))).toBe(isPrivate)
+  })
+}

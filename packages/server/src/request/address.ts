@@ -19,4 +19,18 @@ export function clientAddress(peerAddress: string, forwardedFor: string | null, 
   return hops.at(-1) ?? peerAddress
 }
 
+/**
+ * Whether a connection without TLS of its own can be read by nobody in between: TLS ended at a trusted proxy that says
+ * so, or both ends are this machine and no proxy stands between. A proxy that nobody named is believed in nothing.
+ */
+export function isPrivateHop(peerAddress: string, headers: Headers, proxies: TrustedProxies): boolean {
+  if (proxies.trusts(peerAddress) && headers.has("x-forwarded-proto")) {
+    return headers.get("x-forwarded-proto")?.toLowerCase() === "https"
+  }
+  return isLoopback(peerAddress) && !headers.has("x-forwarded-for") && !headers.has("forwarded")
+}
+
+const isLoopback = (address: string): boolean =>
+  address === "::1" || /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address)
+
 const isAddress = (text: string): boolean => /^[0-9a-fA-F:.]{2,45}$/.test(text)

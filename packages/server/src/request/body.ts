@@ -6,19 +6,41 @@ import { parseBody } from "./input.ts"
 
 /** The parsed JSON of a body, or null when it is empty or `null`. Throws input, payloadTooBig. */
 export async function readBody(request: Request): Promise<unknown> {
-  const declared = request.headers.get("content-length")
-  if (Number(declared ?? 0) > limits.bodyBytesMax) throw tooBig()
+  const declared = declaredBytes(request)
   if (request.body === null) return null
-  const encoding = request.headers.get("content-encoding")?.toLowerCase() || "identity"
-  if (encoding !== "identity" && encoding !== "gzip") {
-    throw inputError(`content-encoding ${encoding.slice(0, 40)} is not supported, send gzip or identity`)
-  }
   // The runtime reads no more than what was declared; a body in chunks declares nothing and is counted here.
-  if (declared !== null && encoding === "identity") return parseBody(await request.text().catch(cutShort))
-  const bytes =
-    declared === null ? await readChunks(request.body) : Buffer.from(await request.arrayBuffer().catch(cutShort))
+  if (declared !== null && encodingOf(request) === "identity") return parseBody(await request.text().catch(cutShort))
+  return parseBytes(request, await bytesOf(request, declared))
+}
+
+/** The bytes of a body as they came, for a signature that covers them. Throws payloadTooBig, input. */
+export async function readBytes(request: Request): Promise<Buffer> {
+  const declared = declaredBytes(request)
+  return request.body === null ? Buffer.alloc(0) : bytesOf(request, declared)
+}
+
+/** What readBody answers, from bytes that were read before. Throws input, payloadTooBig. */
+export function parseBytes(request: Request, bytes: Buffer): unknown {
+  const encoding = encodingOf(request)
   if (bytes.length === 0) return null
   return parseBody((encoding === "gzip" ? unpacked(bytes) : bytes).toString("utf8"))
+}
+
+function declaredBytes(request: Request): string | null {
+  const declared = request.headers.get("content-length")
+  if (Number(declared ?? 0) > limits.bodyBytesMax) throw tooBig()
+  return declared
+}
+
+const bytesOf = async (request: Request, declared: string | null): Promise<Buffer> =>
+  declared === null
+    ? readChunks(request.body as ReadableStream<Uint8Array>)
+    : Buffer.from(await request.arrayBuffer().catch(cutShort))
+
+function encodingOf(request: Request): "identity" | "gzip" {
+  const encoding = request.headers.get("content-encoding")?.toLowerCase() || "identity"
+  if (encoding === "identity" || encoding === "gzip") return encoding
+  throw inputError(`content-encoding ${encoding.slice(0, 40)} is not supported, send gzip or identity`)
 }
 
 async function readChunks(body: ReadableStream<Uint8Array>): Promise<Buffer> {

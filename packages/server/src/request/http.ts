@@ -11,15 +11,16 @@ import {
   userIdPattern,
 } from "@weir/protocol"
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
+import type { SignedRequest } from "../authenticate/signed-request.ts"
 import { DeniedError, requireAllowed } from "../authorize/decide.ts"
 import { type Awaitable, chain, isPromise } from "../base/chain.ts"
 import type { Clock } from "../base/clock.ts"
-import { uuid } from "../base/ids.ts"
 import type { Logger } from "../base/log.ts"
 import type { Database, Tx } from "../store/database.ts"
-import { readBody } from "./body.ts"
+import { parseBytes, readBody, readBytes } from "./body.ts"
 import { type InputReader, inputReader } from "./input.ts"
 import type { LimitState, RateLimiter } from "./rate-limit.ts"
+import type { RecordRefusal, RefusalStage } from "./refusal.ts"
 import { answer, preflight, refusal } from "./respond.ts"
 import { type AdminRoute, type Route, type RouteContext, route as routeOf } from "./route.ts"
 import { createRouter } from "./router.ts"
@@ -39,6 +40,7 @@ export interface HttpParts {
   readonly ensureActor: EnsureActor
   readonly db: Database
   readonly limiter: RateLimiter
+  readonly recordRefusal: RecordRefusal
   readonly clock: Clock
   readonly log: Logger
 }
@@ -47,6 +49,8 @@ export interface HttpParts {
 export interface Peer {
   /** Asked for only where somebody is counted or logged, because finding it out costs a little. */
   readonly address: string
+  /** Nobody between the caller and the gate can read along: TLS here or in front, or the same machine. */
+  readonly isSecure: boolean
 }
 
 export type ServeHttp = (request: Request, peer: Peer) => Awaitable<Response>
@@ -82,7 +86,15 @@ export function createHttp(parts: HttpParts): Http {
   }
 
   const answerRequest: ServeHttp = (request, peer) => {
-    const exchange: Exchange = { request, peer, startedMs: performance.now(), operation: "Request", caller: null }
+    const exchange: Exchange = {
+      request,
+      peer,
+      startedMs: performance.now(),
+      operation: "Request",
+      stage: "authenticate",
+      credentials: null,
+      caller: null,
+    }
     if (request.method === "OPTIONS") return preflight(request)
     try {
       const response = serve(exchange)
@@ -104,17 +116,40 @@ export function createHttp(parts: HttpParts): Http {
     exchange.operation = entry.operation.name
     const now = parts.clock.now()
     if (entry.admin !== null) return serveAdmin(exchange, entry, entry.admin, match.params, query, now)
+    const { params } = match
+    // A signature covers the body, so it is read before anything is proved; its bound holds all the same.
+    if (request.headers.has("signature-input") && !entry.operation.keyOnly) {
+      return readBytes(request).then((bytes) => serveApp(exchange, entry, params, query, now, bytes))
+    }
+    return serveApp(exchange, entry, params, query, now, null)
+  }
+
+  function serveApp(
+    exchange: Exchange,
+    entry: Entry,
+    params: Record<string, string>,
+    query: Query,
+    now: number,
+    signedBytes: Buffer | null,
+  ): Awaitable<Response> {
+    const { request } = exchange
     const route = entry.route as Route
-    const credentials = entry.operation.keyOnly ? keyOnly(query) : credentialsOf(request.headers, query)
+    const credentials = entry.operation.keyOnly
+      ? keyOnly(query, request.headers, exchange.peer)
+      : credentialsOf(request.headers, query, exchange.peer, signedBytes === null ? null : signedOf(request, signedBytes))
+    exchange.credentials = credentials
     return chain(parts.authenticate(credentials, now), (principal) => {
       exchange.caller = principal
-      if (!entry.operation.access.includes(principal.kind)) throw wrongKind(principal)
-      return chain(takeLimit(exchange, route, principal, now), (limitState) =>
-        chain(bodyOf(request, entry.operation), (body) => {
-          const input = entry.reader.read(match.params, query, body)
+      exchange.stage = "access"
+      if (!entry.operation.access.includes(principal.kind)) throw wrongKind(principal, entry.operation)
+      exchange.stage = "rate-limit"
+      return chain(takeLimit(exchange, route, principal, now), (limitState) => {
+        exchange.stage = "input"
+        return chain(bodyOf(request, entry.operation, signedBytes), (body) => {
+          const input = entry.reader.read(params, query, body)
           return runRoute(exchange, route, principal, input, query, now, limitState)
-        }),
-      )
+        })
+      })
     })
   }
 
@@ -149,12 +184,15 @@ export function createHttp(parts: HttpParts): Http {
       read: parts.db.read,
       now,
     }
+    exchange.stage = "load"
     const handled = chain(definition.load ? definition.load(context) : noLoad, (loaded) => {
       const full = Object.assign(context, loaded)
+      exchange.stage = "authorize"
       const decisions = definition.authorize(full)
       // Decisions that depend on the input must not leave a door open to the input that leads to none.
       if (Array.isArray(decisions) && decisions.length === 0) throw nothingDecided()
       requireAllowed(decisions)
+      exchange.stage = "handle"
       const output = definition.writes
         ? parts.db.transact(async (tx) => {
             if (acting.userId !== null) {
@@ -196,13 +234,27 @@ export function createHttp(parts: HttpParts): Http {
     const error = thrown instanceof ApiError ? thrown : unexpected(thrown)
     const denied = thrown instanceof DeniedError ? thrown.denied : null
     // What is absent gets an id as well: one that only hidden things had would tell the two apart.
-    const decisionId = decidedStatuses.has(error.status) ? uuid() : null
+    const decisionId = decidedStatuses.has(error.status)
+      ? parts.recordRefusal({
+          at: parts.clock.now(),
+          operation: exchange.operation,
+          stage: exchange.stage,
+          error,
+          caller: exchange.caller,
+          denied,
+          apiKey: exchange.credentials?.apiKey ?? null,
+          authorization: exchange.credentials?.authorization ?? null,
+          client: exchange.credentials?.client ?? null,
+          address: exchange.peer.address,
+        })
+      : null
     const line = {
       operation: exchange.operation,
       code: error.code,
       status: error.status,
       reason: error.reason,
       internal: error.internal,
+      why: error.why,
       decision_id: decisionId,
       caller: exchange.caller?.kind,
       user_id: exchange.caller === null ? undefined : userIdOf(exchange.caller),
@@ -226,36 +278,71 @@ interface Exchange {
   readonly peer: Peer
   readonly startedMs: number
   operation: string
+  stage: RefusalStage
+  credentials: Credentials | null
   caller: AppCaller | null
 }
 
 const noLoad = {}
-const decidedStatuses: ReadonlySet<number> = new Set([401, 403, 404])
+const decidedStatuses: ReadonlySet<number> = new Set([401, 403, 404, 429, 503])
 const userIdCharsMax = 255
 
 /** Reads what a caller brought: from headers, or for the kind and key from the query. */
-export const credentialsOf = (headers: Headers, query: Query): Credentials => ({
+export const credentialsOf = (
+  headers: Headers,
+  query: Query,
+  peer: Peer,
+  signed: SignedRequest | null = null,
+): Credentials => ({
   apiKey: firstOf(query, "api_key"),
   authType: headers.get("stream-auth-type") ?? firstOf(query, "stream-auth-type"),
   authorization: headers.get("authorization"),
+  client: headers.get("x-stream-client"),
+  address: () => peer.address,
+  isSecure: () => peer.isSecure,
+  signed,
 })
 
-const keyOnly = (query: Query): Credentials => ({
-  apiKey: firstOf(query, "api_key"),
+const keyOnly = (query: Query, headers: Headers, peer: Peer): Credentials => ({
+  ...credentialsOf(headers, query, peer),
   authType: "anonymous",
   authorization: null,
 })
 
-const bodyOf = (request: Request, operation: Operation): Awaitable<unknown> =>
-  operation.body === null ? null : readBody(request)
+function signedOf(request: Request, body: Buffer): SignedRequest {
+  const { url } = request
+  const pathStart = Math.max(0, pathStartOf(url))
+  return {
+    method: request.method,
+    targetUri: url.slice(pathStart),
+    authority: request.headers.get("host") ?? "",
+    header: (name) => request.headers.get(name),
+    body,
+  }
+}
 
-function wrongKind(principal: AppCaller): ApiError {
+const bodyOf = (request: Request, operation: Operation, signedBytes: Buffer | null = null): Awaitable<unknown> => {
+  if (operation.body === null) return null
+  return signedBytes === null ? readBody(request) : parseBytes(request, signedBytes)
+}
+
+function wrongKind(principal: AppCaller, operation: Operation): ApiError {
   const who = principal.kind === "server" ? "a server token" : `${principal.kind} callers`
-  return new ApiError("notAllowed", `this endpoint is not open to ${who}`)
+  return new ApiError("notAllowed", `this endpoint is not open to ${who}`, {
+    why: {
+      check: "access",
+      rule: "kind",
+      detail: `${operation.name} is open to ${operation.access.join(", ")}, and the caller is ${principal.kind}`,
+      remedy: `call it as one of: ${operation.access.join(", ")}`,
+    },
+  })
 }
 
 const nothingDecided = (): ApiError =>
-  new ApiError("notAllowed", "nothing was asked for", { internal: "the route made no decision for this input" })
+  new ApiError("notAllowed", "nothing was asked for", {
+    internal: "the route made no decision for this input",
+    why: { check: "grant", rule: "nothing", detail: "the input names nothing to decide about" },
+  })
 
 interface Acting {
   readonly userId: string | null
@@ -286,7 +373,14 @@ function actingUser(principal: AppCaller, route: Route, input: RouteContext<Oper
   }
   const own = userIdOf(principal) as string
   if (named !== undefined && named !== own) {
-    throw new ApiError("notAllowed", `user_id is not the user of the token, '${own}'`)
+    throw new ApiError("notAllowed", `user_id is not the user of the token, '${own}'`, {
+      why: {
+        check: "actor",
+        rule: "own-user",
+        detail: "a client acts as the user of its token and as nobody else",
+        remedy: `leave user_id out, or send it as '${own}'; a backend may name another user`,
+      },
+    })
   }
   return { userId: own, vouched: principal.kind !== "anonymous" }
 }

@@ -20,6 +20,7 @@ import { limits } from "../events/limits.ts"
 import { type Socket, type SocketData, type Sockets, transportOptions } from "../events/sockets.ts"
 import { errorPagesOf, type Peer } from "./http.ts"
 import { parseBody } from "./input.ts"
+import type { RecordRefusal } from "./refusal.ts"
 import { refusal } from "./respond.ts"
 import { firstOf, parseTarget, type Query, type Target } from "./target.ts"
 
@@ -44,6 +45,7 @@ export interface SocketDoorParts {
   readonly authenticate: Authenticate
   readonly connectUser: ConnectUser
   readonly sockets: Sockets
+  readonly recordRefusal: RecordRefusal
   readonly clock: Clock
   readonly log: Logger
 }
@@ -60,11 +62,16 @@ interface Handshake {
   readonly legacy: boolean
   readonly apiKey: string | null
   readonly authType: string | null
+  /** `X-Stream-Client`. */
+  readonly client: string | null
   /** What the URL brought, for clients that send no first frame. */
   readonly fromUrl: FirstFrame | null
   readonly address: string
+  readonly isSecure: boolean
   timer: ReturnType<typeof setTimeout> | null
   begun: boolean
+  /** Null until it is proved. */
+  caller: AppCaller | null
 }
 
 interface FirstFrame {
@@ -74,7 +81,8 @@ interface FirstFrame {
   readonly details: Record<string, unknown>
 }
 
-export function createSocketDoor({ authenticate, connectUser, sockets, clock, log }: SocketDoorParts): SocketDoor {
+export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
+  const { authenticate, connectUser, sockets, clock, log } = parts
   let draining = false
 
   const begin = (socket: Socket, first: FirstFrame): void => {
@@ -85,11 +93,25 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
       const error = thrown instanceof ApiError ? thrown : new ApiError("internal", "internal error", { cause: thrown })
       if (error.kind === "internal") log.error("socket handshake failed", { cause: thrown })
       else {
+        const decisionId = parts.recordRefusal({
+          at: clock.now(),
+          operation: "Connect",
+          stage: "authenticate",
+          error,
+          caller: handshake.caller,
+          denied: null,
+          apiKey: handshake.apiKey,
+          authorization: first.token,
+          client: handshake.client,
+          address: handshake.address,
+        })
         log.info("socket refused", {
           operation: "Connect",
           code: error.code,
           reason: error.reason,
           internal: error.internal,
+          why: error.why,
+          decision_id: decisionId,
           address: handshake.address,
         })
       }
@@ -102,8 +124,13 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
       apiKey: handshake.apiKey,
       authType: handshake.authType,
       authorization: first.token,
+      client: handshake.client,
+      address: () => handshake.address,
+      isSecure: () => handshake.isSecure,
+      signed: null,
     }
     const caller = await authenticate(credentials, clock.now())
+    handshake.caller = caller
     if (caller.kind === "server") throw new ApiError("notAllowed", "a server token cannot open a connection")
     if (caller.kind === "anonymous" && caller.calls !== null) {
       throw new ApiError("notAllowed", "an anonymous call token cannot open a connection")
@@ -153,10 +180,13 @@ export function createSocketDoor({ authenticate, connectUser, sockets, clock, lo
         legacy,
         apiKey: firstOf(query, "api_key"),
         authType: firstOf(query, "stream-auth-type") ?? request.headers.get("stream-auth-type"),
+        client: firstOf(query, "X-Stream-Client") ?? request.headers.get("x-stream-client"),
         fromUrl,
         address: peer.address,
+        isSecure: peer.isSecure,
         timer: null,
         begun: false,
+        caller: null,
       }
       const data = newSocketData(handshake, legacy, errorPagesOf(request), clock)
       if (server.upgrade(request, { data })) return undefined

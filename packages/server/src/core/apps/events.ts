@@ -6,3 +6,7 @@ export const appSuspended = (appId: number): OutboxEvent =>
   outboxEvent(appId, "app.suspended", `app:${appId}`, [
     { to: "close-app", error: "appSuspended", reason: "app is suspended" },
   ])
+
+/** What the app accepts has changed: each open socket is asked again whether its token still counts. */
+export const appCredentialsChanged = (appId: number): OutboxEvent =>
+  outboxEvent(appId, "app.credentials_changed", `app:${appId}`, [{ to: "close-revoked" }])

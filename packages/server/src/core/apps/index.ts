@@ -1,2 +1,3 @@
-export { newApp } from "./rules.ts"
-export { type AppRow, type Environment, insertApp, selectApp, selectApps } from "./store.ts"
+export { actions as appActions, appResource } from "./actions.ts"
+export { type AppSettings, appSettings, newApp, policyOf } from "./rules.ts"
+export { type AppRow, type Environment, insertApp, lockApp, selectApp, selectApps, updateApp } from "./store.ts"

@@ -16,4 +16,18 @@ export const migrations: readonly Migration[] = [
         .execute()
     },
   },
+  {
+    id: "0002_gate",
+    async up({ schema, columns }) {
+      const flags = ["disable_auth_checks", "allow_basic_auth"]
+      for (const flag of flags) {
+        await schema
+          .alterTable("apps")
+          .addColumn(flag, columns.flag, (column) => column.notNull().defaultTo(0))
+          .execute()
+      }
+      // Null: the preset of the app's environment.
+      await schema.alterTable("apps").addColumn("token_policy", columns.json).execute()
+    },
+  },
 ]

@@ -1,50 +1,157 @@
-import { notFoundError, apps as operations } from "@weir/protocol"
-import { allowed } from "../../authorize/decide.ts"
+import { inputError, notFoundError, apps as operations } from "@weir/protocol"
+import { policyResponse } from "../../authenticate/policy.ts"
+import { can } from "../../authorize/decide.ts"
 import { type AdminRoute, adminRoute, type Route, route } from "../../request/route.ts"
-import type { Tx } from "../../store/database.ts"
-import { appSuspended } from "./events.ts"
+import type { Read, Tx } from "../../store/database.ts"
+import { parseTimestamp } from "../../store/filter.ts"
+import { actions, appResource } from "./actions.ts"
+import { appCredentialsChanged, appSuspended } from "./events.ts"
 import { limits } from "./limits.ts"
-import { appResponse, newApp } from "./rules.ts"
-import { insertApp, selectApp, selectApps, updateSuspended } from "./store.ts"
+import { type AppChange, appResponse, changeApp, changePolicy, newApp, policyOf } from "./rules.ts"
+import { type AppRow, insertApp, lockApp, selectApp, selectApps, updateApp } from "./store.ts"
+
+/** A rule of the token policy that a token would have broken under a stricter one, as GetTokenPolicy shows it. */
+export interface PolicyWarning {
+  readonly rule: string
+  readonly count: number
+  readonly first_seen: string
+  readonly last_seen: string
+  readonly kid: string | null
+  readonly client: string | null
+}
 
 export interface AppRouteParts {
   /** A number that no app has yet. */
   readonly newAppId: () => number
   /** Makes the first key of a new app; keys are another module's, which stands above this one. */
-  readonly makeKey: (tx: Tx, appId: number, now: number) => Promise<{ apiKey: string; secret: string }>
+  readonly makeKey: (tx: Tx, appId: number, now: number) => Promise<{ key: { api_key: string }; secret: string }>
   /** The app's switches changed: whatever was cached of its keys is stale. */
   readonly appChanged: (tx: Tx, appId: number) => Promise<void>
+  /** What the app's policy let pass with a warning. */
+  readonly policyWarnings: (read: Read, appId: number) => Promise<readonly PolicyWarning[]>
 }
 
-export const appRoutes = (): Route[] => [
+/** Members that UpdateApp reads. Others would be settings that silently do not hold, so they are refused. */
+const settable: ReadonlySet<string> = new Set(["revoke_tokens_issued_before", "disable_auth_checks"])
+
+export const appRoutes = (parts: Pick<AppRouteParts, "appChanged">): Route[] => [
   route(operations.getApp, {
-    authorize: () => allowed,
+    authorize: ({ principal, appId }) => can(principal, actions.readApp, appResource(appId)),
     async handle({ appId, read }) {
       const app = await selectApp(read, appId)
       if (app === undefined) throw notFoundError("app", String(appId))
       return { app: appResponse(app) }
     },
   }),
+  route(operations.updateApp, {
+    writes: true,
+    load: ({ input }) => ({ change: settingsOf(input.body) }),
+    authorize: ({ principal, appId }) => can(principal, actions.updateApp, appResource(appId)),
+    async handle({ appId, change, tx, now }) {
+      await save(tx, parts, await requireLocked(tx, String(appId)), change, now)
+      return {}
+    },
+  }),
 ]
 
 export const appAdminRoutes = (parts: AppRouteParts): AdminRoute[] => [
-  adminRoute(operations.createApp, async ({ input, tx, now }) => {
+  adminRoute(operations.createApp, async ({ input, tx, now, audit }) => {
     const app = newApp(parts.newAppId(), input.body.name, input.body.environment ?? "development", now)
     await insertApp(tx, app)
-    const { apiKey, secret } = await parts.makeKey(tx, app.id, now)
-    return { app: appResponse(app), key: { api_key: apiKey }, secret }
+    const { key, secret } = await parts.makeKey(tx, app.id, now)
+    audit({ action: "app.created", appId: app.id, target: { app: app.id, api_key: key.api_key }, after: appResponse(app) })
+    return { app: appResponse(app), key, secret }
   }),
   adminRoute(operations.listApps, async ({ read }) => ({
     apps: (await selectApps(read, limits.appsListedMax)).map(appResponse),
   })),
-  adminRoute(operations.updateAppState, async ({ input, tx, now }) => {
-    const id = Number(input.path.app)
-    if ((await selectApp(tx, id)) === undefined) throw notFoundError("app", input.path.app)
-    await updateSuspended(tx, id, input.body.suspended, now)
-    await parts.appChanged(tx, id)
-    if (input.body.suspended) tx.emit(appSuspended(id))
-    const app = await selectApp(tx, id)
-    if (app === undefined) throw notFoundError("app", input.path.app)
-    return { app: appResponse(app) }
+  adminRoute(operations.readApp, async ({ input, read }) => ({
+    app: appResponse(await requireApp(read, input.path.app)),
+  })),
+  adminRoute(operations.updateAppState, async ({ input, tx, now, audit }) => {
+    const before = await requireLocked(tx, input.path.app)
+    const after = await save(tx, parts, before, input.body, now)
+    audit({
+      action: "app.updated",
+      appId: before.id,
+      target: { app: before.id },
+      before: appResponse(before),
+      after: appResponse(after),
+    })
+    return { app: appResponse(after) }
+  }),
+  adminRoute(operations.getTokenPolicy, async ({ input, read }) => {
+    const app = await requireApp(read, input.path.app)
+    return { policy: policyResponse(policyOf(app)), warnings: [...(await parts.policyWarnings(read, app.id))] }
+  }),
+  adminRoute(operations.updateTokenPolicy, async ({ input, tx, now, audit }) => {
+    const before = await requireLocked(tx, input.path.app)
+    const after = changePolicy(before, input.body, now)
+    await updateApp(tx, after)
+    await parts.appChanged(tx, after.id)
+    tx.emit(appCredentialsChanged(after.id))
+    const policy = policyResponse(policyOf(after))
+    audit({
+      action: "token_policy.updated",
+      appId: before.id,
+      target: { app: before.id },
+      before: policyResponse(policyOf(before)),
+      after: policy,
+    })
+    return { policy }
   }),
 ]
+
+async function save(
+  tx: Tx,
+  parts: Pick<AppRouteParts, "appChanged">,
+  before: AppRow,
+  change: AppChange,
+  now: number,
+): Promise<AppRow> {
+  const after = changeApp(before, change, now)
+  await updateApp(tx, after)
+  await parts.appChanged(tx, after.id)
+  if (after.suspended === 1 && before.suspended === 0) tx.emit(appSuspended(after.id))
+  else if (mayEndTokens(before, after)) tx.emit(appCredentialsChanged(after.id))
+  return after
+}
+
+const mayEndTokens = (before: AppRow, after: AppRow): boolean =>
+  before.environment !== after.environment ||
+  before.disable_auth_checks !== after.disable_auth_checks ||
+  before.revoke_tokens_issued_before !== after.revoke_tokens_issued_before
+
+function settingsOf(body: {
+  readonly revoke_tokens_issued_before?: string | null
+  readonly disable_auth_checks?: boolean
+}): AppChange {
+  for (const name of Object.keys(body)) {
+    if (!settable.has(name)) {
+      const shown = name.slice(0, 100)
+      throw inputError(`${shown} cannot be set through UpdateApp`, { [shown]: "is not a setting of this server" })
+    }
+  }
+  const { revoke_tokens_issued_before: cutoff, disable_auth_checks } = body
+  const change: AppChange = disable_auth_checks === undefined ? {} : { disable_auth_checks }
+  if (cutoff === undefined) return change
+  const ms = cutoff === null ? null : parseTimestamp(cutoff)
+  if (cutoff !== null && ms === null) {
+    throw inputError("revoke_tokens_issued_before is not an RFC 3339 time", {
+      revoke_tokens_issued_before: "must be RFC 3339",
+    })
+  }
+  return { ...change, revokeTokensIssuedBefore: ms }
+}
+
+async function requireApp(read: Read, id: string | number): Promise<AppRow> {
+  const app = await selectApp(read, Number(id))
+  if (app === undefined) throw notFoundError("app", String(id))
+  return app
+}
+
+async function requireLocked(tx: Tx, id: string): Promise<AppRow> {
+  const app = await lockApp(tx, Number(id))
+  if (app === undefined) throw notFoundError("app", id)
+  return app
+}

@@ -9,6 +9,12 @@ export interface AppRow {
   environment: Environment
   /** 0 or 1. */
   suspended: number
+  /** 0 or 1. Counts only in development. */
+  disable_auth_checks: number
+  /** 0 or 1. */
+  allow_basic_auth: number
+  /** JSON of the token policy; null: the preset of the environment. */
+  token_policy: string | null
   /** Milliseconds; null when no cut-off is set. */
   revoke_tokens_issued_before: number | null
   created_at: number
@@ -26,12 +32,18 @@ export const insertApp = (tx: Tx, row: AppRow): Promise<unknown> => tx.insertInt
 export const selectApp = (read: Read, id: number): Promise<AppRow | undefined> =>
   read.selectFrom("apps").selectAll().where("id", "=", id).executeTakeFirst()
 
+/** The app as it stands, ours to write until the commit. */
+export const lockApp = (tx: Tx, id: number): Promise<AppRow | undefined> =>
+  tx
+    .selectFrom("apps")
+    .selectAll()
+    .where("id", "=", id)
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate())
+    .executeTakeFirst()
+
 export const selectApps = (read: Read, limit: number): Promise<AppRow[]> =>
   read.selectFrom("apps").selectAll().orderBy("created_at").orderBy("id").limit(limit).execute()
 
-export const updateSuspended = (tx: Tx, id: number, suspended: boolean, now: number): Promise<unknown> =>
-  tx
-    .updateTable("apps")
-    .set({ suspended: suspended ? 1 : 0, updated_at: now })
-    .where("id", "=", id)
-    .execute()
+/** Writes an app that was locked before. */
+export const updateApp = (tx: Tx, { id, created_at: _, ...columns }: AppRow): Promise<unknown> =>
+  tx.updateTable("apps").set(columns).where("id", "=", id).execute()
