@@ -197,7 +197,7 @@ async function answersHealth(host: string, port: number, isTls: boolean): Promis
 // another one, because the server keeps those it has seen.
 async function lookAtSpeed(): ReturnType<Look> {
   const secret = randomBytes(32).toString("hex")
-  const keys = [{ kid: null, alg: "HS256", key: importSecret(secret) }] as const
+  const keys = [{ kid: null, alg: "HS256", key: importSecret(secret), state: "active" }] as const
   const tokens = Array.from({ length: 2000 }, (_, index) => {
     const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
     const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ user_id: `user-${index}`, iat: 0, exp: 2 ** 32 })}`

@@ -31,6 +31,8 @@ export interface Operation<
   /** Null: whatever the body holds is ignored. */
   readonly body: Body
   readonly output: Output
+  /** Media type of an answer that is no JSON object; `output` then describes one line of it. */
+  readonly contentType?: "application/x-ndjson"
   /** HTTP status of success. */
   readonly status: 200 | 201
   /** Beyond those of every authenticated route (accessKey, authentication, token*, rateLimit, appSuspended, input). */

@@ -2,8 +2,6 @@
 
 import { join } from "node:path"
 import { ApiError, type Operation } from "@weir/protocol"
-import { createAuthenticate } from "./authenticate/authenticate.ts"
-import { createAuthenticateOperator } from "./authenticate/operator.ts"
 import { signToken } from "./authenticate/sign.ts"
 import { importSecret } from "./authenticate/token.ts"
 import { type Awaitable, chain } from "./base/chain.ts"
@@ -15,8 +13,9 @@ import type { Config } from "./config/config.ts"
 import { type Environment, insertApp, newApp, selectApps } from "./core/apps/index.ts"
 import { migrations as appMigrations } from "./core/apps/migrations.ts"
 import { appAdminRoutes, appRoutes } from "./core/apps/routes.ts"
+import { auditMigrations } from "./core/audit/index.ts"
+import { decisionMigrations } from "./core/decisions/index.ts"
 import {
-  createKeyStates,
   insertKey,
   insertMasterKeyCheck,
   insertSecret,
@@ -24,9 +23,11 @@ import {
   selectKey,
   selectKeysOfApp,
   selectMasterKeyCheck,
+  signingKeyOf,
 } from "./core/keys/index.ts"
 import { migrations as keyMigrations } from "./core/keys/migrations.ts"
-import { keyRoutes } from "./core/keys/routes.ts"
+import { revocationMigrations } from "./core/revocations/index.ts"
+import { policyWarnings, sessionMigrations } from "./core/sessions/index.ts"
 import { createTaskRunner } from "./core/tasks/index.ts"
 import { migrations as taskMigrations } from "./core/tasks/migrations.ts"
 import { taskRoutes } from "./core/tasks/routes.ts"
@@ -51,10 +52,12 @@ import { createPresence } from "./events/presence.ts"
 import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
+import { createGate } from "./gate.ts"
 import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
 import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
 import {
   audienceOf,
+  callExplainer,
   callKey,
   migrations as callMigrations,
   callRoutes,
@@ -68,6 +71,7 @@ import { createRateLimiter } from "./request/rate-limit.ts"
 import { createSocketDoor, isSocketPath } from "./request/socket.ts"
 import { pathOf, pathStartOf } from "./request/target.ts"
 import { readTlsPair, watchTlsFiles } from "./request/tls.ts"
+import type { Tx } from "./store/database.ts"
 import { UniqueViolation } from "./store/errors.ts"
 import { migrate } from "./store/migrate.ts"
 import { openDatabase } from "./store/open.ts"
@@ -117,15 +121,9 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       : await createRedisBus({ url: config.redisUrl, deployment: keyCheckValue(masterKey), clock, log })
   const caches = createCaches(bus, clock)
 
-  // Look-ups of the gate.
-  const keyStates = createKeyStates(caches, db.read, masterKey)
   const users = createUsers(caches, db.read)
   const members = createMembers(caches, db.read)
   const calls = createCalls(caches, db.read)
-  const authenticate = createAuthenticate({
-    key: (apiKey) => keyStates.get(apiKey),
-    user: (appId, userId) => users.get(userKey(appId, userId)),
-  })
 
   // Those who hear.
   const presence = createPresence({
@@ -147,6 +145,18 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       })
     },
   })
+  const gate = await createGate({
+    db,
+    bus,
+    caches,
+    clock,
+    log,
+    masterKey,
+    adminToken: config.adminToken,
+    users,
+    sockets,
+  })
+  const { keyStates, authenticate, decisions } = gate
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
   const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })
@@ -169,9 +179,9 @@ export async function createServer({ config, masterKey, log, clock = systemClock
 
   const http = createHttp({
     routes: [
-      ...appRoutes(),
+      ...appRoutes({ appChanged, audit: gate.audit.append }),
       ...taskRoutes(),
-      ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks }),
+      ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks, audit: gate.audit.append }),
       ...chat.routes,
       ...feeds.routes,
       ...callRoutes({ calls, users, presence, sockets }),
@@ -179,23 +189,23 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     adminRoutes: [
       ...appAdminRoutes({
         newAppId,
-        async makeKey(tx, appId, now) {
-          const made = newKey(masterKey, appId, "", now)
+        async makeKey(tx, appId, now, actor) {
+          const made = newKey(masterKey, appId, "", now, actor)
           await insertKey(tx, made.key)
           await insertSecret(tx, made.secretRow)
-          return { apiKey: made.key.api_key, secret: made.secret }
+          const key = { api_key: made.key.api_key, label: made.key.label, kid: made.secretRow.kid }
+          return { key, secret: made.secret }
         },
-        async appChanged(tx, appId) {
-          const keys = await selectKeysOfApp(tx, appId, keysOfAppMax)
-          tx.afterCommit(() => {
-            for (const key of keys) keyStates.drop(key.api_key)
-          })
-        },
+        appChanged,
+        policyWarnings,
+        flushSightings: gate.sightings.flush,
       }),
-      ...keyRoutes({ masterKey, keyMade: (apiKey) => keyStates.drop(apiKey) }),
+      ...gate.adminRoutes({ channel: chat.explainer, feed: feeds.explainer, call: callExplainer(calls) }),
     ],
     authenticate,
-    authenticateOperator: createAuthenticateOperator(config.adminToken),
+    authenticateOperator: gate.authenticateOperator,
+    audit: gate.audit.append,
+    recordRefusal: decisions.record,
     ensureActor: createEnsureActor(users),
     db,
     limiter: createRateLimiter(),
@@ -204,6 +214,9 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   })
   const door = createSocketDoor({
     authenticate,
+    recheck: gate.recheck,
+    credentialOf: gate.credentialOf,
+    recordRefusal: decisions.record,
     connectUser: createConnectUser({ db, users, unreadOf: (appId, userId) => unreadOf(db.read, appId, userId) }),
     sockets,
     clock,
@@ -220,6 +233,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       })
     },
     errorPage,
+    published: (path) => gate.published(path),
   })
 
   /** The caller's end of a connection, behind the proxies that the settings trust. */
@@ -233,7 +247,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     },
   })
   const answer = (request: Request, connectionAddress: () => string): Awaitable<Response> => {
-    if (!request.url.startsWith("/api/", pathStartOf(request.url))) {
+    if (!request.url.startsWith("/api/", pathStartOf(request.url)) || request.url.includes("/.well-known/")) {
       const page = pages(request.method, pathOf(request.url))
       if (page !== null) return page
     }
@@ -303,9 +317,18 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       await tasks.close()
       await relay.close()
       presence.close()
+      await gate.close()
       await db.close()
       await bus.close()
     },
+  }
+
+  /** The app's switches changed: what nodes hold of its keys is stale. */
+  async function appChanged(tx: Tx, appId: number): Promise<void> {
+    const keys = await selectKeysOfApp(tx, appId, keysOfAppMax)
+    tx.afterCommit(() => {
+      for (const key of keys) keyStates.drop(key.api_key)
+    })
   }
 
   /** Tells those of this node who asked; by the time the user is read, what counts is whether they are online now. */
@@ -321,8 +344,18 @@ export async function createServer({ config, masterKey, log, clock = systemClock
 
   /** Guests get their token from the server, signed with a secret of the key that they came with. */
   async function signGuestToken(apiKey: string, userId: string, now: number): Promise<string> {
-    const key = (await keyStates.get(apiKey))?.verificationKeys[0]
-    if (key === undefined) throw new ApiError("internal", "internal error", { internal: `key ${apiKey} has no secret` })
+    const state = await keyStates.get(apiKey)
+    const key = state === null ? null : signingKeyOf(state)
+    if (key === null) {
+      throw new ApiError("notAllowed", "this key cannot make tokens for guests: it has no active HS256 secret", {
+        why: {
+          check: "state",
+          rule: "signing-key",
+          detail: "guests' tokens are signed by the server, with a secret that both sides share",
+          remedy: "add an active HS256 secret to the key",
+        },
+      })
+    }
     const iat = Math.floor(now / 1000)
     return signToken(key.key, key.kid, { user_id: userId, iat, exp: iat + guestTokenLifetimeSeconds })
   }
@@ -377,7 +410,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       const now = clock.now()
       const made = app ?? newApp(firstAppId, "default", "development" satisfies Environment, now)
       if (app === undefined) await insertApp(tx, made)
-      const key = newKey(masterKey, made.id, "first", now, given)
+      const key = newKey(masterKey, made.id, "first", now, "first start", given)
       await insertKey(tx, key.key)
       await insertSecret(tx, key.secretRow)
       return { apiKey: key.key.api_key, apiSecret: given === null ? key.secret : null }
@@ -393,6 +426,10 @@ const allMigrations = [
   ...chatMigrations,
   ...feedMigrations,
   { module: "calls", migrations: callMigrations },
+  { module: "audit", migrations: auditMigrations },
+  { module: "sessions", migrations: sessionMigrations },
+  { module: "decisions", migrations: decisionMigrations },
+  { module: "revocations", migrations: revocationMigrations },
 ]
 
 const firstAppId = 1_000_001

@@ -1,18 +1,52 @@
-// API keys of an app, as the management API lists them. A secret is never in a list.
+// API keys of an app and the secrets of each, as the management API shows them. A key is public and outlives its
+// secrets; a secret is shown once, when it is made, and never again.
 
-import { Type } from "typebox"
+import { type TSchema, Type } from "typebox"
+import { AppPath } from "../apps/operations.ts"
 import { operation } from "../operation.ts"
 import { Answer, Empty, Timestamp } from "../schemas.ts"
 
-const AppPath = Type.Object({ app: Type.String({ pattern: "^\\d{1,15}$" }) })
+const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+const Label = Type.String({ maxLength: 100 })
+const Algorithm = Type.Union([Type.Literal("HS256"), Type.Literal("ES256"), Type.Literal("EdDSA")])
+
+/** `active` and `retiring` verify tokens, `standby` and `revoked` do not; `revoked` is for good. */
+export const SecretState = Type.Union([
+  Type.Literal("standby"),
+  Type.Literal("active"),
+  Type.Literal("retiring"),
+  Type.Literal("revoked"),
+])
+
+export const SecretResponse = Type.Object({
+  kid: Type.String(),
+  state: SecretState,
+  alg: Algorithm,
+  label: Label,
+  /** It came from elsewhere. */
+  imported: Type.Boolean(),
+  created_by: Type.String(),
+  created_at: Timestamp,
+  state_since: Timestamp,
+  last_used_at: OrNull(Timestamp),
+  last_client: OrNull(Type.String()),
+  last_address: OrNull(Type.String()),
+  /** Counted over the last 30 days. */
+  usage: Type.Object({ tokens: Type.Integer(), users: Type.Integer(), clients: Type.Array(Type.String()) }),
+})
 
 export const KeyResponse = Type.Object({
   api_key: Type.String(),
-  label: Type.String(),
+  label: Label,
+  disabled: Type.Boolean(),
   created_at: Timestamp,
-  secrets: Type.Array(
-    Type.Object({ kid: Type.String(), state: Type.String(), alg: Type.String(), created_at: Timestamp }),
-  ),
+  secrets: Type.Array(SecretResponse),
+})
+
+const KeyPath = Type.Object({ ...AppPath.properties, api_key: Type.String({ pattern: "^[a-z0-9]{12}$" }) })
+const SecretPath = Type.Object({
+  ...KeyPath.properties,
+  kid: Type.String({ minLength: 1, maxLength: 64, pattern: "^[\\w.-]+$" }),
 })
 
 export const listKeys = operation({
@@ -20,7 +54,7 @@ export const listKeys = operation({
   method: "GET",
   path: "/api/admin/v1/apps/{app}/keys",
   tag: "admin",
-  summary: "The API keys of an app and the state of their secrets.",
+  summary: "The API keys of an app and the state and use of their secrets.",
   access: ["operator"],
   params: AppPath,
   query: Empty,
@@ -39,8 +73,90 @@ export const createKey = operation({
   access: ["operator"],
   params: AppPath,
   query: Empty,
-  body: Type.Object({ label: Type.Optional(Type.String({ maxLength: 100 })) }),
+  body: Type.Object({ label: Type.Optional(Label) }),
   output: Answer({ key: KeyResponse, secret: Type.String() }),
   status: 201,
+  errors: ["notFound"],
+})
+
+export const updateKey = operation({
+  name: "UpdateKey",
+  method: "PATCH",
+  path: "/api/admin/v1/apps/{app}/keys/{api_key}",
+  tag: "admin",
+  summary: "Renames a key, switches it off or on again.",
+  access: ["operator"],
+  params: KeyPath,
+  query: Empty,
+  body: Type.Object({ label: Type.Optional(Label), disabled: Type.Optional(Type.Boolean()) }),
+  output: Answer({ key: KeyResponse }),
+  status: 200,
+  errors: ["notFound"],
+})
+
+export const createSecret = operation({
+  name: "CreateSecret",
+  method: "POST",
+  path: "/api/admin/v1/apps/{app}/keys/{api_key}/secrets",
+  tag: "admin",
+  summary: "Adds a secret to a key: made here and shown this once, imported, or the public half of a pair.",
+  access: ["operator"],
+  params: KeyPath,
+  query: Empty,
+  body: Type.Object({
+    label: Type.Optional(Label),
+    /** HS256 unless given. */
+    alg: Type.Optional(Algorithm),
+    /** `standby` unless given. */
+    state: Type.Optional(Type.Union([Type.Literal("standby"), Type.Literal("active")])),
+    /** HS256: a secret that is in use elsewhere, of 32 bytes or more. It is not shown again. */
+    value: Type.Optional(Type.String({ maxLength: 512 })),
+    /** HS256: a name for the secret that tokens may carry; made unless given. */
+    kid: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: "^[\\w.-]+$" })),
+    /** HS256: made with the prefix `weir_sk_` and a checksum, which secret scanners recognise. */
+    prefixed: Type.Optional(Type.Boolean()),
+    /** ES256, EdDSA: SPKI in PEM, or a JWK. Without it a pair is made and its private half shown this once. */
+    public_key: Type.Optional(
+      Type.Union([Type.String({ maxLength: 4096 }), Type.Record(Type.String({ maxLength: 64 }), Type.Unknown())]),
+    ),
+  }),
+  output: Answer({
+    secret: SecretResponse,
+    /** The secret, or the private half in PEM (PKCS #8); null for what came from outside. */
+    value: OrNull(Type.String()),
+  }),
+  status: 201,
+  errors: ["notFound"],
+})
+
+export const updateSecret = operation({
+  name: "UpdateSecret",
+  method: "PATCH",
+  path: "/api/admin/v1/apps/{app}/keys/{api_key}/secrets/{kid}",
+  tag: "admin",
+  summary: "Moves a secret through its states, or tells what that would do.",
+  access: ["operator"],
+  params: SecretPath,
+  query: Type.Object({
+    /** Counts who would be cut off, and changes nothing. */
+    dry_run: Type.Optional(Type.Boolean()),
+    /** Revokes a secret that is in use, or the last that verifies. */
+    force: Type.Optional(Type.Boolean()),
+  }),
+  body: Type.Object({ state: Type.Optional(SecretState), label: Type.Optional(Label) }),
+  output: Answer({
+    secret: SecretResponse,
+    /** What the change ends, or would end: tokens and users that were seen and have not expired. */
+    cut_off: Type.Object({
+      tokens: Type.Integer(),
+      users: Type.Integer(),
+      /** No use for longer than the longest token lives. */
+      safe: Type.Boolean(),
+      because: Type.String(),
+    }),
+    /** Of a revocation: when it held on which node. */
+    receipt: OrNull(Type.Unknown()),
+  }),
+  status: 200,
   errors: ["notFound"],
 })

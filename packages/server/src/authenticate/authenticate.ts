@@ -1,21 +1,72 @@
 // From credentials to a principal, in the order of the checklist in contract/auth.md §12: key, app, kind of
-// authentication, token, times, revocation, the user's state. Look-ups are handed in, so this stage knows no table.
+// authentication, token, policy, times, revocation, the user's state. Look-ups are handed in, so this stage knows no
+// table. What a token's signature proves does not change and is remembered; everything after it is asked each time.
 
-import { ANONYMOUS_USER_ID, ApiError, type AppCaller, apiKeyPattern, type CallGrant } from "@weir/protocol"
+import {
+  ANONYMOUS_USER_ID,
+  ApiError,
+  type AppCaller,
+  apiKeyPattern,
+  type CallGrant,
+  type Proof,
+  type Why,
+} from "@weir/protocol"
 import { type Awaitable, chain } from "../base/chain.ts"
+import { isBasicSecret, readBasic } from "./basic.ts"
 import type { TokenClaims } from "./claims.ts"
-import { checkTimes, isRevoked, type VerificationKey, verifyToken } from "./token.ts"
+import { checkPolicy, requireKind, type TokenPolicy } from "./policy.ts"
+import { createProof } from "./proof.ts"
+import {
+  readRequestSignature,
+  type SignedRequest,
+  signedRequestLimits,
+  verifyRequestSignature,
+} from "./signed-request.ts"
+import { checkTimes, isDevToken, isRevoked, readDevToken, type VerificationKey, verifyToken } from "./token.ts"
+
+/** The checks in their order, for explanations: those before the one that failed have passed. */
+export const authenticationChecks = [
+  "lease",
+  "key",
+  "app",
+  "kind",
+  "token",
+  "signature",
+  "policy",
+  "times",
+  "revocation",
+  "user",
+] as const
 
 /** An API key as it stands now, with its app's switches. Replaced, never changed, so `verified` goes with it. */
 export interface KeyState {
   readonly appId: number
   readonly apiKey: string
   readonly suspended: boolean
+  /** The key itself is switched off. */
+  readonly disabled: boolean
+  /** Development tokens are taken; never true for an app in production. */
+  readonly disableAuthChecks: boolean
+  readonly allowBasic: boolean
+  readonly policy: TokenPolicy
   /** Milliseconds; tokens of the whole app issued before are refused. */
   readonly revokeTokensIssuedBefore: number | null
+  /** Active ones first, then retiring ones. */
   readonly verificationKeys: readonly VerificationKey[]
-  /** Claims of tokens whose signature this key has proved, by their full text. Bounded. */
-  readonly verified: { get(token: string): TokenClaims | undefined; set(token: string, claims: TokenClaims): unknown }
+  /** Tokens whose signature this key has proved, by their full text. Bounded. */
+  readonly verified: {
+    get(token: string): VerifiedToken | undefined
+    set(token: string, verified: VerifiedToken): unknown
+  }
+}
+
+/** A proved token and what this node has seen of it. Times are milliseconds since 1970. */
+export interface VerifiedToken {
+  readonly claims: TokenClaims
+  readonly proof: Proof
+  readonly firstSeenMs: number
+  lastSeenMs: number
+  uses: number
 }
 
 /** The part of a user that decides whether and as whom they may call. */
@@ -27,9 +78,42 @@ export interface UserState {
   readonly revokeTokensIssuedBefore: number | null
 }
 
+/** A credential that asks to be let in. */
+export interface RevocationQuestion {
+  readonly appId: number
+  readonly apiKey: string
+  /** Null: a server token, or one for nobody in particular. */
+  readonly userId: string | null
+  readonly isServer: boolean
+  readonly proof: Proof
+}
+
+/** What ended a credential. */
+export interface Revoked {
+  readonly level: "app" | "user" | "key" | "kid" | "jti" | "token" | "device"
+  readonly revocationId: string | null
+  /** Milliseconds; tokens issued before are refused. Null: whenever they were issued. */
+  readonly beforeMs: number | null
+}
+
 export interface Lookups {
   key(apiKey: string): Awaitable<KeyState | null>
   user(appId: number, userId: string): Awaitable<UserState | null>
+  /** Throws ApiError unavailable while this node cannot know what has been revoked. */
+  requireLease(): void
+  /** What has ended this credential, or null. Throws as requireLease does. */
+  revoked(question: RevocationQuestion): Revoked | null
+  /** Whether a nonce is new, on all nodes, and from now on is not. */
+  isNonceFresh(apiKey: string, nonce: string, expiresAtMs: number): Promise<boolean>
+  /**
+   * A credential was let in: tokens are told at their first use and after a pause, others each time. Must not throw.
+   * Null: uses are not counted.
+   */
+  readonly sighted:
+    | ((key: KeyState, token: VerifiedToken, credentials: Credentials, principal: AppCaller) => void)
+    | null
+  /** The policy let a token pass that a strict one would have refused by this rule. Must not throw. */
+  warned(key: KeyState, rule: string, token: VerifiedToken, credentials: Credentials): void
 }
 
 /** What a request or a socket brought along; null where it brought nothing. */
@@ -37,47 +121,165 @@ export interface Credentials {
   readonly apiKey: string | null
   /** `jwt` or `anonymous`. */
   readonly authType: string | null
-  /** With or without a leading `Bearer `. */
+  /** With or without a leading `Bearer `; or `Basic …`. */
   readonly authorization: string | null
+  /** `X-Stream-Client`. */
+  readonly client: string | null
+  /** Found out only when it is asked for. */
+  readonly address: () => string
+  /** Whether nobody between the caller and the gate can read along. */
+  readonly isSecure: () => boolean
+  /** The request, where it carries a signature of its own (RFC 9421). */
+  readonly signed: SignedRequest | null
 }
 
 const apiKeys = new RegExp(apiKeyPattern)
-
-/** Seconds that a client's clock may be ahead in `iat` and `nbf`; `exp` has none. */
-export const leewaySeconds = 5
+/** A token that was silent for so long is told of again. */
+const pauseMs = 60_000
 
 export type Authenticate = (credentials: Credentials, nowMs: number) => Awaitable<AppCaller>
 
-/** Builds the stage. Throws (or rejects with) ApiError: accessKey, appSuspended, authentication, token*. */
+/** As `lookups`, for questions that are no use of the credential: nothing is counted and nobody told. */
+export const withoutTrace = (lookups: Lookups): Lookups => ({ ...lookups, sighted: null, warned: () => undefined })
+
+/** Builds the stage. Throws (or rejects with) ApiError: unavailable, accessKey, appSuspended, authentication, token*. */
 export function createAuthenticate(lookups: Lookups): Authenticate {
   return (credentials, nowMs) => {
-    if (!credentials.apiKey) throw new ApiError("accessKey", "api_key or app_id not provided")
-    // What cannot be a key is neither looked for nor remembered: strangers choose its length and its number.
-    if (!apiKeys.test(credentials.apiKey)) throw new ApiError("accessKey", "api_key is invalid")
-    return chain(lookups.key(credentials.apiKey), (key) => {
-      if (key === null) throw new ApiError("accessKey", "api_key is invalid")
-      if (key.suspended) throw new ApiError("appSuspended", "app is suspended")
-      if (credentials.authType === "anonymous") return anonymousPrincipal(key, credentials, nowMs)
-      if (credentials.authType !== "jwt") throw new ApiError("accessKey", "stream-auth-type missing or invalid")
-      const claims = provenClaims(key, credentials.authorization, nowMs)
-      if (claims.isFeedsScope) throw new ApiError("authentication", "a feed token is not accepted by this endpoint")
-      if (claims.userId === ANONYMOUS_USER_ID) return anonymousWithCalls(key, claims)
-      if (claims.userId === null) return serverPrincipal(key, claims)
-      return userPrincipal(lookups, key, claims, claims.userId)
+    lookups.requireLease()
+    const { signed } = credentials
+    if (signed !== null) return signedPrincipal(lookups, credentials, signed, nowMs)
+    const basic = readBasic(credentials.authorization)
+    if (basic !== null) {
+      return chain(keyOf(lookups, credentials.apiKey ?? basic.apiKey), (key) =>
+        basicPrincipal(lookups, key, credentials, basic, nowMs),
+      )
+    }
+    return chain(keyOf(lookups, credentials.apiKey), (key) => {
+      if (credentials.authType === "anonymous") return anonymousPrincipal(lookups, key, credentials, nowMs)
+      if (credentials.authType !== "jwt") {
+        throw new ApiError("accessKey", "stream-auth-type missing or invalid", {
+          why: why(
+            "kind",
+            "stream-auth-type",
+            "the header stream-auth-type is neither jwt nor anonymous",
+            "send stream-auth-type: jwt",
+          ),
+        })
+      }
+      return tokenPrincipal(lookups, key, credentials, nowMs)
     })
   }
 }
 
-function provenClaims(key: KeyState, authorization: string | null, nowMs: number): TokenClaims {
-  const token = bareToken(authorization)
-  if (token === null) throw new ApiError("authentication", "Authorization header is missing or empty")
-  let claims = key.verified.get(token)
-  if (claims === undefined) {
-    claims = verifyToken(token, key.verificationKeys, key.apiKey)
-    key.verified.set(token, claims)
+const why = (check: string, rule: string, detail: string, remedy: string, facts?: Why["facts"]): Why => ({
+  check,
+  rule,
+  detail,
+  remedy,
+  ...(facts === undefined ? {} : { facts }),
+})
+
+function keyOf(lookups: Lookups, apiKey: string | null): Awaitable<KeyState> {
+  if (!apiKey) {
+    throw new ApiError("accessKey", "api_key or app_id not provided", {
+      why: why(
+        "key",
+        "missing",
+        "the request names no API key",
+        "send the app's public key as the query parameter api_key",
+      ),
+    })
   }
-  checkTimes(claims, nowMs / 1000, leewaySeconds)
-  return claims
+  // What cannot be a key is neither looked for nor remembered: strangers choose its length and its number.
+  if (!apiKeys.test(apiKey)) throw unknownKey("form", "an API key has 12 characters of a-z0-9, this one does not")
+  return chain(lookups.key(apiKey), (key) => {
+    if (key === null) throw unknownKey("unknown", "no app of this deployment has this key")
+    if (key.disabled) throw unknownKey("disabled", "the key is switched off")
+    if (key.suspended) {
+      throw new ApiError("appSuspended", "app is suspended", {
+        why: why(
+          "app",
+          "suspended",
+          "the app is suspended",
+          "let the app run again: PATCH the app with suspended: false",
+        ),
+      })
+    }
+    return key
+  })
+}
+
+const unknownKey = (rule: string, detail: string): ApiError =>
+  new ApiError("accessKey", "api_key is invalid", {
+    why: why("key", rule, detail, "send an API key of this deployment that is switched on"),
+  })
+
+function tokenPrincipal(
+  lookups: Lookups,
+  key: KeyState,
+  credentials: Credentials,
+  nowMs: number,
+): Awaitable<AppCaller> {
+  const token = provenToken(key, credentials.authorization, nowMs)
+  const { claims } = token
+  hold(lookups, key, token, credentials, nowMs)
+  if (claims.kind === "feeds") {
+    throw new ApiError("authentication", "a feed token is not accepted by this endpoint", {
+      why: why("kind", "feeds", "tokens with resource, action or feed_id are for Feeds v2 paths", "send a user token"),
+    })
+  }
+  if (claims.userId === ANONYMOUS_USER_ID) return anonymousWithCalls(lookups, key, token, credentials, nowMs)
+  if (claims.userId === null) return serverPrincipal(lookups, key, token, credentials, nowMs)
+  return userPrincipal(lookups, key, token, credentials, claims.userId, nowMs)
+}
+
+/** The proof of a token's signature, from memory where it is there. */
+function provenToken(key: KeyState, authorization: string | null, nowMs: number): VerifiedToken {
+  const text = bareToken(authorization)
+  if (text === null) {
+    throw new ApiError("authentication", "Authorization header is missing or empty", {
+      why: why("token", "missing", "no token came along", "send the user's token in the header Authorization"),
+    })
+  }
+  const known = key.verified.get(text)
+  if (known !== undefined) return known
+  const token =
+    key.disableAuthChecks && isDevToken(text) ? developmentToken(text, nowMs) : signedToken(key, text, nowMs)
+  key.verified.set(text, token)
+  return token
+}
+
+function signedToken(key: KeyState, text: string, nowMs: number): VerifiedToken {
+  const { claims, key: proving } = verifyToken(text, key.verificationKeys, key.apiKey)
+  return { claims, proof: createProof("jwt", proving.kid, claims, text), firstSeenMs: nowMs, lastSeenMs: 0, uses: 0 }
+}
+
+function developmentToken(text: string, nowMs: number): VerifiedToken {
+  const claims = readDevToken(text)
+  return { claims, proof: createProof("devtoken", null, claims, text), firstSeenMs: nowMs, lastSeenMs: 0, uses: 0 }
+}
+
+function hold(lookups: Lookups, key: KeyState, token: VerifiedToken, credentials: Credentials, nowMs: number): void {
+  const warnings = checkPolicy(key.policy, token.claims, nowMs / 1000)
+  checkTimes(token.claims, nowMs / 1000, key.policy.leewaySeconds)
+  for (const rule of warnings) lookups.warned(key, rule, token, credentials)
+}
+
+/** Counts a use that was let in; nothing of a refused one is kept as a use. */
+function letIn(
+  lookups: Lookups,
+  key: KeyState,
+  token: VerifiedToken,
+  credentials: Credentials,
+  principal: AppCaller,
+  nowMs: number,
+): AppCaller {
+  if (lookups.sighted === null) return principal
+  const isNews = nowMs - token.lastSeenMs > pauseMs
+  token.lastSeenMs = nowMs
+  token.uses += 1
+  if (isNews) lookups.sighted(key, token, credentials, principal)
+  return principal
 }
 
 /** Strips the optional `Bearer `, which many users add by habit (contract/auth.md §2.8). */
@@ -87,64 +289,258 @@ export function bareToken(authorization: string | null): string | null {
   return token === "" ? null : token
 }
 
-// Server tokens are not bound by the app's cut-off: they are ended by rotating the secret (contract/auth.md §3.2).
-function serverPrincipal(key: KeyState, claims: TokenClaims): AppCaller {
-  if (claims.callCids !== null) throw new ApiError("authentication", "token has call_cids but no user_id")
-  return { kind: "server", appId: key.appId, apiKey: key.apiKey }
+// Server tokens are not bound by the app's cut-off: they are ended by key or secret (contract/auth.md §3.2).
+function serverPrincipal(
+  lookups: Lookups,
+  key: KeyState,
+  token: VerifiedToken,
+  credentials: Credentials,
+  nowMs: number,
+): AppCaller {
+  const { appId, apiKey } = key
+  const { proof } = token
+  refuseRevoked(lookups.revoked({ appId, apiKey, userId: null, isServer: true, proof }), proof)
+  const principal: AppCaller = { kind: "server", appId, apiKey, scopes: token.claims.scopes, proof }
+  return letIn(lookups, key, token, credentials, principal, nowMs)
 }
 
-function userPrincipal(lookups: Lookups, key: KeyState, claims: TokenClaims, userId: string): Awaitable<AppCaller> {
-  return chain(lookups.user(key.appId, userId), (user) => {
-    if (isRevoked(claims, [secondsOf(key.revokeTokensIssuedBefore), secondsOf(user?.revokeTokensIssuedBefore)])) {
-      throw new ApiError("tokenExpired", "This token has been revoked, please generate a new token")
-    }
-    if (user?.deletedAt) throw new ApiError("authentication", `User with id ${userId} was deleted`)
-    if (user?.deactivatedAt) throw new ApiError("authentication", `User with id ${userId} is deactivated`)
+function userPrincipal(
+  lookups: Lookups,
+  key: KeyState,
+  token: VerifiedToken,
+  credentials: Credentials,
+  userId: string,
+  nowMs: number,
+): Awaitable<AppCaller> {
+  const { appId, apiKey } = key
+  const { claims, proof } = token
+  return chain(lookups.user(appId, userId), (user) => {
+    const cutoffs = [key.revokeTokensIssuedBefore, user?.revokeTokensIssuedBefore ?? null]
+    refuseRevoked(
+      lookups.revoked({ appId, apiKey, userId, isServer: false, proof }) ?? revokedByField(proof, cutoffs),
+      proof,
+    )
     const role = user?.role ?? "user"
-    return {
+    if (role === "guest") requireKind(key.policy, "guest")
+    if (user?.deletedAt)
+      throw shutOut(`User with id ${userId} was deleted`, "deleted", "make the user again under another id")
+    if (user?.deactivatedAt)
+      throw shutOut(`User with id ${userId} is deactivated`, "deactivated", "reactivate the user")
+    const principal: AppCaller = {
       kind: role === "guest" ? "guest" : "user",
-      appId: key.appId,
-      apiKey: key.apiKey,
+      appId,
+      apiKey,
       userId,
       role,
       teams: user?.teams ?? [],
       issuedAt: claims.iat,
       expiresAt: claims.exp,
       calls: callGrantOf(claims),
+      scopes: claims.scopes,
+      proof,
     }
+    return letIn(lookups, key, token, credentials, principal, nowMs)
+  })
+}
+
+const shutOut = (reason: string, rule: string, remedy: string): ApiError =>
+  new ApiError("authentication", reason, { why: why("user", rule, reason, remedy) })
+
+// The fields of the wire, revoke_tokens_issued_before of the app (first) and of the user; the later one counts.
+function revokedByField(proof: Proof, [app = null, user = null]: readonly (number | null)[]): Revoked | null {
+  for (const [level, beforeMs] of [
+    ["app", app],
+    ["user", user],
+  ] as const) {
+    if (beforeMs !== null && isRevoked(proof.issuedAt, beforeMs / 1000)) return { level, revocationId: null, beforeMs }
+  }
+  return null
+}
+
+/**
+ * Whether the wire's own cut-offs, of the app and of the user, have ended a credential. For sockets, which are asked
+ * again when one of them changes. Milliseconds.
+ */
+export const isCutOff = (proof: Proof, app: number | null, user: number | null): boolean =>
+  revokedByField(proof, [app, user]) !== null
+
+function refuseRevoked(revoked: Revoked | null, proof: Proof): void {
+  if (revoked === null) return
+  const { level, beforeMs, revocationId } = revoked
+  const made =
+    proof.issuedAt === null ? "and the token says nothing of when it was made (iat)" : "and the token was made before"
+  const before = beforeMs === null ? null : new Date(beforeMs).toISOString()
+  throw new ApiError("tokenExpired", "This token has been revoked, please generate a new token", {
+    why: why(
+      "revocation",
+      proof.issuedAt === null && before !== null ? "no-iat" : level,
+      before === null
+        ? `its ${level} was revoked`
+        : `tokens of its ${level} from before ${before} are revoked, ${made}`,
+      revocationId === null
+        ? "sign a new token, or take the cut-off back by setting revoke_tokens_issued_before to null"
+        : `sign a new token, or undo revocation ${revocationId}`,
+      { level, revocation_id: revocationId, before, issued_at: proof.issuedAt },
+    ),
   })
 }
 
 // An anonymous caller brings no token, or one that lists calls (contract/auth.md §2.5); anything else that such
 // a caller sends along is ignored, because clients are known to attach leftovers (contract/auth.md §1.8.1).
-function anonymousPrincipal(key: KeyState, credentials: Credentials, nowMs: number): AppCaller {
-  const token = bareToken(credentials.authorization)
-  if (token === null || token.split(".").length !== 3) return anonymous(key, null)
-  const claims = provenClaims(key, token, nowMs)
-  if (claims.callCids === null) return anonymous(key, null)
-  if (claims.userId !== null && claims.userId !== ANONYMOUS_USER_ID) {
-    throw new ApiError("authentication", "the token belongs to a user, but stream-auth-type is anonymous")
+function anonymousPrincipal(lookups: Lookups, key: KeyState, credentials: Credentials, nowMs: number): AppCaller {
+  const text = bareToken(credentials.authorization)
+  if (text === null || text.split(".").length !== 3) {
+    requireKind(key.policy, "anonymous")
+    return anonymous(key, null, null)
   }
-  return anonymousWithCalls(key, claims)
+  const token = provenToken(key, text, nowMs)
+  if (token.claims.kind !== "call") {
+    requireKind(key.policy, "anonymous")
+    return anonymous(key, null, null)
+  }
+  hold(lookups, key, token, credentials, nowMs)
+  if (token.claims.userId !== ANONYMOUS_USER_ID) {
+    throw new ApiError("authentication", "the token belongs to a user, but stream-auth-type is anonymous", {
+      why: why(
+        "kind",
+        "anonymous",
+        "a user's call token came with stream-auth-type: anonymous",
+        "send stream-auth-type: jwt",
+      ),
+    })
+  }
+  return anonymousWithCalls(lookups, key, token, credentials, nowMs)
 }
 
-function anonymousWithCalls(key: KeyState, claims: TokenClaims): AppCaller {
-  const calls = callGrantOf(claims)
-  if (calls === null) throw new ApiError("authentication", "an anonymous token needs call_cids")
-  if (isRevoked(claims, [secondsOf(key.revokeTokensIssuedBefore)])) {
-    throw new ApiError("tokenExpired", "This token has been revoked, please generate a new token")
-  }
-  return anonymous(key, calls)
+function anonymousWithCalls(
+  lookups: Lookups,
+  key: KeyState,
+  token: VerifiedToken,
+  credentials: Credentials,
+  nowMs: number,
+): AppCaller {
+  const { appId, apiKey } = key
+  const { proof, claims } = token
+  requireKind(key.policy, "anonymous")
+  const revoked =
+    lookups.revoked({ appId, apiKey, userId: null, isServer: false, proof }) ??
+    revokedByField(proof, [key.revokeTokensIssuedBefore])
+  refuseRevoked(revoked, proof)
+  return letIn(lookups, key, token, credentials, anonymous(key, token, callGrantOf(claims)), nowMs)
 }
 
-const anonymous = (key: KeyState, calls: CallGrant | null): AppCaller => ({
+const anonymous = (key: KeyState, token: VerifiedToken | null, calls: CallGrant | null): AppCaller => ({
   kind: "anonymous",
   appId: key.appId,
   apiKey: key.apiKey,
   calls,
+  scopes: token?.claims.scopes ?? null,
+  proof: token?.proof ?? null,
 })
 
-const callGrantOf = (claims: TokenClaims): CallGrant | null =>
-  claims.callCids === null ? null : { cids: claims.callCids, role: claims.role }
+const callGrantOf = ({ kind, callCids, channelCids, role }: TokenClaims): CallGrant | null =>
+  kind === "call" ? { cids: callCids ?? [], channelCids: channelCids ?? [], role } : null
 
-const secondsOf = (ms: number | null | undefined): number | null => (ms == null ? null : ms / 1000)
+// Key and secret themselves, sent along: only where the app asked for it, and where nobody can read along.
+function basicPrincipal(
+  lookups: Lookups,
+  key: KeyState,
+  credentials: Credentials,
+  basic: { readonly apiKey: string; readonly secret: string },
+  nowMs: number,
+): AppCaller {
+  const refuse = (rule: string, detail: string, remedy: string): ApiError =>
+    new ApiError("authentication", "key and secret in Authorization: Basic are not accepted", {
+      why: why("kind", rule, detail, remedy),
+    })
+  if (!key.allowBasic) {
+    throw refuse(
+      "basic-off",
+      "the app does not allow Authorization: Basic",
+      "allow it: PATCH the app with allow_basic_auth: true, or send a server token",
+    )
+  }
+  if (!credentials.isSecure()) {
+    throw refuse(
+      "basic-insecure",
+      "the connection can be read on its way",
+      "connect over TLS, and if TLS ends in a proxy, name it in WEIR_TRUST_PROXY",
+    )
+  }
+  if (basic.apiKey !== key.apiKey)
+    throw refuse("basic-key", "api_key and the user name of Basic differ", "send one key")
+  const proving = key.verificationKeys.filter((candidate) => isBasicSecret(candidate, basic.secret))[0]
+  if (proving === undefined) {
+    throw new ApiError("tokenSignature", "the API secret is not valid", {
+      why: why(
+        "signature",
+        "basic",
+        "the secret is none of the key's active and retiring HS256 secrets",
+        "send an active secret of this key",
+      ),
+    })
+  }
+  return serverByRequest(lookups, key, "basic", proving.kid, credentials, nowMs)
+}
+
+function signedPrincipal(
+  lookups: Lookups,
+  credentials: Credentials,
+  request: SignedRequest,
+  nowMs: number,
+): Awaitable<AppCaller> {
+  const signature = readRequestSignature(request)
+  if (credentials.apiKey !== null && credentials.apiKey !== signature.apiKey) {
+    throw new ApiError("authentication", "request signature: keyid is not the api_key of the request", {
+      why: why("signature", "keyid", "api_key and the signature's keyid differ", "send one key"),
+    })
+  }
+  return chain(keyOf(lookups, signature.apiKey), async (key) => {
+    const proving = verifyRequestSignature(request, signature, key.verificationKeys, nowMs / 1000)
+    const expiresAtMs = (signature.createdSeconds + signedRequestLimits.createdSecondsMax) * 1000
+    // After the proof, so that strangers cannot use nonces up or fill the table.
+    if (!(await lookups.isNonceFresh(key.apiKey, signature.nonce, expiresAtMs))) {
+      throw new ApiError("authentication", "request signature: this request came before", {
+        why: why("signature", "replay", "the nonce was used already", "sign each request anew, a repeated one too"),
+      })
+    }
+    return serverByRequest(lookups, key, "signature", proving.kid, credentials, nowMs)
+  })
+}
+
+function serverByRequest(
+  lookups: Lookups,
+  key: KeyState,
+  method: "basic" | "signature",
+  kid: string | null,
+  credentials: Credentials,
+  nowMs: number,
+): AppCaller {
+  const claims: TokenClaims = { ...serverClaims, iat: nowMs / 1000 }
+  requireKind(key.policy, "server")
+  const token: VerifiedToken = {
+    claims,
+    proof: createProof(method, kid, claims, ""),
+    firstSeenMs: nowMs,
+    lastSeenMs: 0,
+    uses: 0,
+  }
+  return serverPrincipal(lookups, key, token, credentials, nowMs)
+}
+
+/** A request that proves itself is made by the app now, as if by a server token of this moment. */
+const serverClaims: TokenClaims = {
+  kind: "server",
+  userId: null,
+  exp: null,
+  iat: null,
+  nbf: null,
+  callCids: null,
+  channelCids: null,
+  role: null,
+  jti: null,
+  deviceId: null,
+  scopes: null,
+  iss: null,
+  aud: [],
+}

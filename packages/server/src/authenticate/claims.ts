@@ -1,28 +1,46 @@
 // What a token says, after its signature was proved. Names follow the claims (contract/auth.md §2.2).
 
-import { ANONYMOUS_USER_ID, ApiError, userIdPattern } from "@weir/protocol"
+import {
+  ANONYMOUS_USER_ID,
+  ApiError,
+  channelIdPattern,
+  parseScopes,
+  type Scopes,
+  typeNamePattern,
+  userIdPattern,
+} from "@weir/protocol"
 import { memberNames } from "./json.ts"
 
 /** Claims that Weir reads; any other claim of a token is ignored. */
 export interface TokenClaims {
+  /** What the claims make the token; the kinds exclude each other. `feeds`: a scoped token of Feeds v2. */
+  readonly kind: "user" | "server" | "call" | "feeds" | "development"
   readonly userId: string | null
-  /** Claim `server: true`. */
-  readonly server: boolean
   /** Unix seconds, fractions allowed. */
   readonly exp: number | null
   readonly iat: number | null
   readonly nbf: number | null
   /** `type:id` of the calls that a call token is limited to. An empty list allows no call; null is no limit. */
   readonly callCids: readonly string[] | null
+  /** `type:id` of the channels that such a token reaches besides. */
+  readonly channelCids: readonly string[] | null
   /** Only read together with callCids. */
   readonly role: string | null
-  /** Feeds v2 scope claims are recognised so that such a token is never taken for a server token. */
-  readonly isFeedsScope: boolean
+  readonly jti: string | null
+  readonly deviceId: string | null
+  /** What the token is narrowed to; null is no limit. */
+  readonly scopes: Scopes | null
+  readonly iss: string | null
+  readonly aud: readonly string[]
 }
 
 export const userIdCharsMax = 255
 export const callCidsMax = 100
 export const roleCharsMax = 64
+export const tokenIdCharsMax = 128
+export const deviceIdCharsMax = 128
+export const audiencesMax = 20
+export const issuerCharsMax = 255
 
 /** The claims' names, in the order in which checkClaims expects their values. */
 export const claimNames = memberNames([
@@ -36,38 +54,60 @@ export const claimNames = memberNames([
   "resource",
   "action",
   "feed_id",
+  "channel_cids",
+  "jti",
+  "device_id",
+  "scopes",
+  "iss",
+  "aud",
 ])
 
 /** Checks the values of claimNames as they stand in the JSON. Throws ApiError authentication (5). */
 export function checkClaims(values: readonly unknown[]): TokenClaims {
-  const [userId, server, exp, iat, nbf, callCids, role, resource, action, feedId] = values
-  const claims: TokenClaims = {
-    userId: userId === undefined ? null : checkUserId(userId, callCids !== undefined),
-    server: server !== undefined && checkServer(server),
+  const [userId, server, exp, iat, nbf, callCids, role, resource, action, feedId, channelCids, jti, deviceId, scopes] =
+    values
+  const [iss, aud] = values.slice(14)
+  const isLimited = callCids !== undefined || channelCids !== undefined
+  const claims = {
+    userId: userId === undefined ? null : checkUserId(userId, isLimited),
     exp: exp === undefined ? null : checkNumericDate("exp", exp),
     iat: iat === undefined ? null : checkNumericDate("iat", iat),
     nbf: nbf === undefined ? null : checkNumericDate("nbf", nbf),
-    callCids: callCids === undefined ? null : checkCallCids(callCids),
+    callCids: callCids === undefined ? null : checkCids("call_cids", callCids, callCidPattern),
+    channelCids: channelCids === undefined ? null : checkCids("channel_cids", channelCids, channelCidPattern),
     role: callCids === undefined || role === undefined ? null : checkRole(role),
-    isFeedsScope: resource !== undefined || action !== undefined || feedId !== undefined,
+    jti: jti === undefined ? null : checkText("jti", jti, tokenIdCharsMax),
+    deviceId: deviceId === undefined ? null : checkText("device_id", deviceId, deviceIdCharsMax),
+    scopes: scopes === undefined ? null : checkScopes(scopes),
+    // Ignored unless the app's policy names one, so a strange one is no fault of the token.
+    iss: typeof iss === "string" && iss.length <= issuerCharsMax ? iss : null,
+    aud: audiencesOf(aud),
   }
+  const isServer = server !== undefined && checkServer(server)
+  const isFeeds = resource !== undefined || action !== undefined || feedId !== undefined
   // The kinds of token exclude each other: nothing may be both everything and one user, call or feed.
-  if (claims.server && (claims.userId !== null || claims.callCids !== null || claims.isFeedsScope)) {
-    throw malformed("a server token names no user, call or feed")
+  if (isServer && (claims.userId !== null || isLimited || isFeeds)) {
+    throw malformed("a server token names no user, call, channel or feed")
   }
-  return claims
+  if (isFeeds && isLimited) throw malformed("a feed token names no call or channel")
+  if (isLimited && claims.userId === null) throw malformed("token has call_cids or channel_cids but no user_id")
+  const kind = isFeeds ? "feeds" : isLimited ? "call" : claims.userId === null ? "server" : "user"
+  return { kind, ...claims }
 }
 
 /** 401/5 for a token that is not what a token has to be; also for its form, in token.ts. */
-export const malformed = (reason: string): ApiError => new ApiError("authentication", `JWTAuth error: ${reason}`)
+export const malformed = (reason: string): ApiError =>
+  new ApiError("authentication", `JWTAuth error: ${reason}`, {
+    why: { check: "token", rule: "form", detail: reason, remedy: "sign the token with createToken of a server SDK" },
+  })
 
 const userIds = new RegExp(userIdPattern)
 
-function checkUserId(value: unknown, hasCallCids: boolean): string {
+function checkUserId(value: unknown, isLimited: boolean): string {
   if (typeof value !== "string") throw malformed("user_id must be a string")
   if (value.length <= userIdCharsMax && userIds.test(value)) return value
   if (value !== ANONYMOUS_USER_ID) throw malformed("user_id is not valid")
-  if (!hasCallCids) throw malformed("an anonymous token needs call_cids")
+  if (!isLimited) throw malformed("an anonymous token needs call_cids")
   return value
 }
 
@@ -84,14 +124,19 @@ function checkNumericDate(name: string, value: unknown): number {
   return value
 }
 
-/** `type:id`, each half as protocol/ids.ts has it for calls. */
+/** `type:id`, each half as protocol/ids.ts has it. */
 const callCidPattern = /^[\w-]{1,64}:[\w-]{1,64}$/
+const halves = [typeNamePattern, channelIdPattern].map((pattern) => pattern.slice(1, -1))
+const channelCidPattern = new RegExp(`^${halves.join(":")}$`)
+const channelCidCharsMax = 130
 
-function checkCallCids(value: unknown): readonly string[] {
-  if (!Array.isArray(value)) throw malformed("call_cids must be an array")
-  if (value.length > callCidsMax) throw malformed(`call_cids has more than ${callCidsMax} items`)
+function checkCids(name: string, value: unknown, pattern: RegExp): readonly string[] {
+  if (!Array.isArray(value)) throw malformed(`${name} must be an array`)
+  if (value.length > callCidsMax) throw malformed(`${name} has more than ${callCidsMax} items`)
   for (const cid of value) {
-    if (typeof cid !== "string" || !callCidPattern.test(cid)) throw malformed("call_cids must hold strings of type:id")
+    if (typeof cid !== "string" || cid.length > channelCidCharsMax || !pattern.test(cid)) {
+      throw malformed(`${name} must hold strings of type:id`)
+    }
   }
   return value
 }
@@ -99,4 +144,27 @@ function checkCallCids(value: unknown): readonly string[] {
 function checkRole(value: unknown): string {
   if (typeof value !== "string" || value === "" || value.length > roleCharsMax) throw malformed("role is not valid")
   return value
+}
+
+// Ids that a revocation can name later: what cannot be named there could not be taken back either.
+function checkText(name: string, value: unknown, charsMax: number): string {
+  if (typeof value !== "string" || value === "" || value.length > charsMax || /[\0\p{Surrogate}]/u.test(value)) {
+    throw malformed(`${name} must be a text of 1 to ${charsMax} characters`)
+  }
+  return value
+}
+
+function checkScopes(value: unknown): Scopes {
+  try {
+    return parseScopes(value)
+  } catch (error) {
+    if (error instanceof RangeError) throw malformed(error.message)
+    throw error
+  }
+}
+
+function audiencesOf(value: unknown): readonly string[] {
+  if (typeof value === "string") return [value]
+  if (!Array.isArray(value) || value.length > audiencesMax) return []
+  return value.filter((audience) => typeof audience === "string")
 }

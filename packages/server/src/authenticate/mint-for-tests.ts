@@ -12,6 +12,7 @@ export const keyOf = (value: string, kid: string | null = null): VerificationKey
   kid,
   alg: "HS256",
   key: importSecret(value),
+  state: "active",
 })
 export const keys: readonly VerificationKey[] = [keyOf(secret)]
 
@@ -27,7 +28,7 @@ export const withPayload = (json: string | Uint8Array): string => sign(commonHea
 export const mint = (claims: object): string => withPayload(JSON.stringify(claims))
 
 export const verify = (token: string, given: readonly VerificationKey[] = keys): TokenClaims =>
-  verifyToken(token, given, apiKey)
+  verifyToken(token, given, apiKey).claims
 
 /** The error that a token is refused with. Fails when the token is accepted, or on any error but the catalogue's. */
 export function refusal(token: string, given: readonly VerificationKey[] = keys): ApiError {

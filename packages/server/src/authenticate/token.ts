@@ -1,11 +1,11 @@
-// Tokens: compact JWS with HS256 (RFC 7515, RFC 7518 §3.2) that carry the claims of contract/auth.md §2.2, read by the
+// Tokens: compact JWS with HS256 (RFC 7515, RFC 7518 §3.2), ES256 (§3.4) or EdDSA over Ed25519 (RFC 8037) that carry the claims of contract/auth.md §2.2, read by the
 // rules of RFC 8725: the algorithm belongs to the key, every part has one spelling, and nothing of the payload is looked
 // at before the signature is proved. Pure: keys and time are handed in.
 //
 // HS256 is verified here and not by a library because this is the hot path of the whole gate. Bun's keyed hasher takes
 // half the time of node:crypto's createHmac; bench/micro/verify.ts measures this file against both that and jose.
 
-import { createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto"
+import { createSecretKey, type KeyObject, timingSafeEqual, verify } from "node:crypto"
 import { ApiError, limits } from "@weir/protocol"
 import { decodeBase64url } from "./base64url.ts"
 import { checkClaims, claimNames, malformed, type TokenClaims } from "./claims.ts"
@@ -18,12 +18,24 @@ export const verificationKeysMax = 4
 /** Headers whose text is remembered: one per minting library and key in practice. */
 const headersMax = 64
 
+/** Algorithms of API secrets. Each secret has one, and tokens that claim another are not looked at with it. */
+export const tokenAlgorithms = ["HS256", "ES256", "EdDSA"] as const
+export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
+
 export interface VerificationKey {
   /** Null: the secret serves only tokens that name no key. */
   readonly kid: string | null
   /** Pinned to the key, never taken from a token (RFC 8725 §3.1). */
-  readonly alg: "HS256"
+  readonly alg: TokenAlgorithm
+  /** A secret for HS256, else a public key (public-key.ts). */
   readonly key: KeyObject
+  readonly state: "active" | "retiring"
+}
+
+/** A token whose signature was proved, and by which key. */
+export interface ProvedToken {
+  readonly claims: TokenClaims
+  readonly key: VerificationKey
 }
 
 /**
@@ -44,9 +56,9 @@ export function importSecret(secret: string): KeyObject {
  * proof does not. At most `verificationKeysMax` keys, else RangeError. `apiKey` appears, masked, in the text of 43.
  * Throws ApiError: authentication (5) when the token is malformed, tokenSignature (43) when no key proves it.
  */
-export function verifyToken(token: string, keys: readonly VerificationKey[], apiKey: string): TokenClaims {
-  const length = prove(token, keys, apiKey)
-  return checkClaims(readStrictly(length, claimNames, "payload"))
+export function verifyToken(token: string, keys: readonly VerificationKey[], apiKey: string): ProvedToken {
+  const { length, key } = prove(token, keys, apiKey)
+  return { claims: checkClaims(readStrictly(length, claimNames, "payload")), key }
 }
 
 /**
@@ -54,7 +66,23 @@ export function verifyToken(token: string, keys: readonly VerificationKey[], api
  * Throws as verifyToken does.
  */
 export const verifyCompact = (token: string, keys: readonly VerificationKey[], apiKey: string): Uint8Array =>
-  new Uint8Array(payload.subarray(0, prove(token, keys, apiKey)))
+  new Uint8Array(payload.subarray(0, prove(token, keys, apiKey).length))
+
+/** What stands in place of a signature in a development token (contract/auth.md §1.6). */
+const devSignature = ".devtoken"
+
+export const isDevToken = (token: string): boolean => token.endsWith(devSignature)
+
+/**
+ * Reads a development token, which nothing proves: only for apps that have switched authentication off. Form and claims
+ * are held to the same rules as those of a signed one, and it can only name a user. Throws ApiError authentication.
+ */
+export function readDevToken(token: string): TokenClaims {
+  const { payloadLength } = split(token)
+  const claims = checkClaims(readStrictly(payloadLength, claimNames, "payload"))
+  if (claims.kind !== "user") throw malformed("a development token names a user and nothing else")
+  return { ...claims, kind: "development" }
+}
 
 /**
  * Whether `mac` is the HMAC-SHA-256 of `input` under the key. The comparison takes the same time wherever the first
@@ -76,39 +104,62 @@ export function checkTimes(claims: TokenClaims, nowSeconds: number, leewaySecond
   const latest = nowSeconds + leewaySeconds
   // Each condition asks for what is allowed, so that a clock without a value (NaN) refuses.
   if (exp !== null && !(nowSeconds < exp)) {
+    const expiredMs = millisecondsOf(nowSeconds - exp)
     throw new ApiError("tokenExpired", "JWTAuth error: token is expired (exp)", {
-      internal: `exp was ${millisecondsOf(nowSeconds - exp)} ms ago`,
+      internal: `exp was ${expiredMs} ms ago`,
+      why: {
+        check: "times",
+        rule: "exp",
+        detail: `the token expired ${expiredMs} ms ago`,
+        remedy: "get a new token from the app's backend",
+        facts: { expired_ms: expiredMs },
+      },
     })
   }
-  if (nbf !== null && !(nbf <= latest)) {
-    throw new ApiError("tokenNotValidYet", "JWTAuth error: token is not valid yet (nbf)", {
-      internal: `nbf is ${millisecondsOf(nbf - nowSeconds)} ms ahead`,
-    })
-  }
-  if (iat !== null && !(iat <= latest)) {
-    throw new ApiError("tokenBeforeIssuedAt", "JWTAuth error: token used before issue at (iat)", {
-      internal: `iat is ${millisecondsOf(iat - nowSeconds)} ms ahead`,
-    })
-  }
+  if (nbf !== null && !(nbf <= latest)) throw ahead("tokenNotValidYet", "nbf", nbf - nowSeconds, leewaySeconds)
+  if (iat !== null && !(iat <= latest)) throw ahead("tokenBeforeIssuedAt", "iat", iat - nowSeconds, leewaySeconds)
+}
+
+function ahead(
+  kind: "tokenNotValidYet" | "tokenBeforeIssuedAt",
+  rule: "nbf" | "iat",
+  aheadSeconds: number,
+  leewaySeconds: number,
+): ApiError {
+  const skewMs = millisecondsOf(aheadSeconds)
+  const text = rule === "nbf" ? "token is not valid yet (nbf)" : "token used before issue at (iat)"
+  return new ApiError(kind, `JWTAuth error: ${text}`, {
+    internal: `${rule} is ${skewMs} ms ahead`,
+    why: {
+      check: "times",
+      rule,
+      detail: `${rule} is ${skewMs} ms ahead of this clock, ${leewaySeconds * 1000} ms are allowed`,
+      remedy:
+        rule === "nbf"
+          ? `use the token in ${Math.ceil(aheadSeconds)} s, or set the clock of the machine that signs by NTP`
+          : "set the clock of the machine that signs by NTP, and round iat down to whole seconds",
+      facts: { skew_ms: skewMs, leeway_ms: leewaySeconds * 1000 },
+    },
+  })
 }
 
 /**
- * Whether a cut-off has ended the token: those of the app and of the user, in Unix seconds, null where none is set; the
- * latest counts. Compared by whole seconds, so that a token made right after revoking works (contract/auth.md §3.3).
- * Without `iat` nobody can tell when the token was made, so any cut-off ends it.
+ * Whether a cut-off has ended a token; both in Unix seconds. Compared by whole seconds, so that a token made right after
+ * revoking works (contract/auth.md §3.3). Without `iat` nobody can tell when the token was made, so any cut-off ends it.
  */
-export function isRevoked(claims: TokenClaims, cutoffsSeconds: readonly (number | null)[]): boolean {
-  let latest: number | null = null
-  for (const cutoff of cutoffsSeconds) {
-    if (cutoff !== null) latest = latest === null ? cutoff : Math.max(latest, cutoff)
-  }
-  if (latest === null) return false
-  return claims.iat === null || !(claims.iat >= Math.floor(latest))
+export const isRevoked = (issuedAt: number | null, cutoffSeconds: number): boolean =>
+  // Asked for what is allowed, so that a value that is no number refuses.
+  issuedAt === null || !(issuedAt >= Math.floor(cutoffSeconds))
+
+interface Split {
+  readonly header: Header
+  /** Where the signed text ends. */
+  readonly payloadEnd: number
+  readonly payloadLength: number
 }
 
-// Leaves the payload's bytes in `payload` and returns how many they are.
-function prove(token: string, keys: readonly VerificationKey[], apiKey: string): number {
-  if (keys.length > verificationKeysMax) throw new RangeError(`at most ${verificationKeysMax} verification keys`)
+// Leaves the text in `text` and the payload's bytes in `payload`.
+function split(token: string): Split {
   if (token.length > limits.tokenBytesMax) throw malformed("token is too long")
   // As many bytes as characters means ASCII; then a place in the one is the same place in the other.
   if (utf8.encodeInto(token, text).written !== token.length) throw malformed("token is not ASCII")
@@ -120,23 +171,77 @@ function prove(token: string, keys: readonly VerificationKey[], apiKey: string):
   const header = readHeader(token, headerEnd)
   const payloadLength = decodeBase64url(text, headerEnd + 1, payloadEnd, payload)
   if (payloadLength === -1) throw malformed("token payload is not canonical base64url")
+  return { header, payloadEnd, payloadLength }
+}
+
+// Leaves the payload's bytes in `payload`; answers how many they are and which key proved them.
+function prove(
+  token: string,
+  keys: readonly VerificationKey[],
+  apiKey: string,
+): { length: number; key: VerificationKey } {
+  if (keys.length > verificationKeysMax) throw new RangeError(`at most ${verificationKeysMax} verification keys`)
+  const { header, payloadEnd, payloadLength } = split(token)
   const signatureLength = decodeBase64url(text, payloadEnd + 1, token.length, signature)
   if (signatureLength === -1) throw malformed("token signature is not canonical base64url")
-  if (signatureLength !== macBytes || !isProved(header, text.subarray(0, payloadEnd), keys))
-    throw signatureInvalid(apiKey)
+  const key = provingKey(header, text.subarray(0, payloadEnd), signatureLength, keys)
+  if (key === null) throw signatureInvalid(header, keys, apiKey)
   rememberHeader(header)
-  return payloadLength
+  return { length: payloadLength, key }
 }
 
 // A token that names a key stands or falls with that key alone; where two keys bear the name, it falls.
-function isProved(header: Header, input: Uint8Array, keys: readonly VerificationKey[]): boolean {
+function provingKey(
+  header: Header,
+  input: Uint8Array,
+  signatureLength: number,
+  keys: readonly VerificationKey[],
+): VerificationKey | null {
   if (header.kid === null) {
-    for (const { key } of keys) if (isHs256Mac(key, input, mac)) return true
-    return false
+    for (const key of keys) if (isSignedBy(key, header, input, signatureLength)) return key
+    return null
   }
-  const named = keys.filter((key) => key.kid === header.kid)
-  return named.length === 1 && isHs256Mac((named[0] as VerificationKey).key, input, mac)
+  let named: VerificationKey | null = null
+  for (const key of keys) {
+    if (key.kid !== header.kid) continue
+    if (named !== null) return null
+    named = key
+  }
+  return named !== null && isSignedBy(named, header, input, signatureLength) ? named : null
 }
+
+function isSignedBy(key: VerificationKey, header: Header, input: Uint8Array, signatureLength: number): boolean {
+  if (key.alg !== header.alg) return false
+  switch (key.alg) {
+    case "HS256":
+      return signatureLength === macBytes && isHs256Mac(key.key, input, mac)
+    case "ES256":
+      return signatureLength === pairBytes && isEs256Signature(key.key, input, pair)
+    case "EdDSA":
+      return signatureLength === pairBytes && isEd25519Signature(key.key, input, pair)
+  }
+}
+
+// r and s as two numbers of 32 bytes, big-endian (RFC 7518 §3.4). Both lie in 1 to n-1; the library is not asked
+// about others, because some have taken zero for a signature of everything (CVE-2022-21449).
+function isEs256Signature(key: KeyObject, input: Uint8Array, rs: Uint8Array): boolean {
+  if (!isInOrder(rs.subarray(0, 32)) || !isInOrder(rs.subarray(32))) return false
+  return verify("sha256", input, { key, dsaEncoding: "ieee-p1363" }, rs)
+}
+
+/** The order n of P-256, big-endian (SEC 2 §2.4.2). */
+const p256Order = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex")
+const isInOrder = (number: Uint8Array): boolean =>
+  Buffer.compare(number, p256Order) < 0 && number.some((byte) => byte !== 0)
+
+// S lies below the order L (RFC 8032 §5.1.7), or one signature would have several spellings.
+function isEd25519Signature(key: KeyObject, input: Uint8Array, rs: Uint8Array): boolean {
+  const s = Buffer.from(rs.subarray(32)).reverse()
+  return Buffer.compare(s, ed25519Order) < 0 && verify(null, input, key, rs)
+}
+
+/** The order L of Ed25519's base point, big-endian (RFC 8032 §5.1). */
+const ed25519Order = Buffer.from("1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed", "hex")
 
 // Where a token is taken apart. Used again for every token, which is safe because nothing here waits between writing
 // and reading. The text has room for one character too many in UTF-8, so that no such token looks as if it fitted.
@@ -148,6 +253,9 @@ const signature = Buffer.alloc(limits.tokenBytesMax)
 /** Bytes of an HMAC-SHA-256. */
 const macBytes = 32
 const mac = signature.subarray(0, macBytes)
+/** Bytes of an ES256 or Ed25519 signature. */
+const pairBytes = 64
+const pair = signature.subarray(0, pairBytes)
 // Bun's keyed hasher wants room for the longest digest that there is, and fills what it needs.
 const digest = new Uint8Array(64)
 const computedMac = digest.subarray(0, macBytes)
@@ -170,6 +278,7 @@ function secretBytesOf(key: KeyObject): Uint8Array {
 interface Header {
   /** The header as the token has it, with the dot that follows. */
   readonly prefix: string
+  readonly alg: TokenAlgorithm
   readonly kid: string | null
 }
 
@@ -201,12 +310,14 @@ function parseHeader(prefix: string): Header {
   const length = decodeBase64url(text, 0, prefix.length - 1, payload)
   if (length === -1) throw malformed("token header is not canonical base64url")
   const [alg, typ, kid, crit, b64] = readStrictly(length, headerNames, "header")
-  if (alg !== "HS256") throw malformed("signing method must be HS256 (alg)")
+  if (!tokenAlgorithms.includes(alg as TokenAlgorithm)) {
+    throw malformed("signing method must be HS256, ES256 or EdDSA (alg)")
+  }
   if (typ !== undefined && !(typeof typ === "string" && /^jwt$/i.test(typ))) throw malformed("token is not a JWT (typ)")
   if (kid !== undefined && typeof kid !== "string") throw malformed("kid must be a string")
   if (crit !== undefined || b64 !== undefined) throw malformed("header crit or b64 is not supported")
   // A copy, because a slice would keep the whole token alive.
-  return { prefix: Buffer.from(prefix).toString(), kid: kid ?? null }
+  return { prefix: Buffer.from(prefix).toString(), alg: alg as TokenAlgorithm, kid: kid ?? null }
 }
 
 // Reads what was decoded to `payload`.
@@ -219,11 +330,37 @@ function readStrictly(length: number, wanted: MemberNames, part: "header" | "pay
   }
 }
 
-const signatureInvalid = (apiKey: string): ApiError =>
-  new ApiError(
+function signatureInvalid(header: Header, keys: readonly VerificationKey[], apiKey: string): ApiError {
+  const named = header.kid === null ? [] : keys.filter(({ kid }) => kid === header.kid)
+  const shownKid = JSON.stringify(header.kid?.slice(0, kidCharsShownMax))
+  const [rule, detail, remedy] =
+    header.kid !== null && named.length === 0
+      ? [
+          "kid",
+          `the token names the secret ${shownKid}, which is not an active or retiring secret of this key`,
+          "sign with an active secret of this API key, or make the named one active",
+        ]
+      : header.kid !== null && named[0]?.alg !== header.alg
+        ? [
+            "alg",
+            `the secret ${shownKid} is for ${named[0]?.alg}, the token says ${header.alg}`,
+            `sign with ${named[0]?.alg}`,
+          ]
+        : [
+            "signature",
+            keys.length === 0
+              ? "this key has no active or retiring secret"
+              : `none of the key's ${keys.length} active and retiring secrets proves it`,
+            "sign with an active secret of the very key that the client sends as api_key",
+          ]
+  return new ApiError(
     "tokenSignature",
     `JWTAuth error: signature is not valid. Make sure the token is created using the secret for API key "${masked(apiKey)}"`,
+    { why: { check: "signature", rule: rule as string, detail: detail as string, remedy: remedy as string } },
   )
+}
+
+const kidCharsShownMax = 64
 
 /** Enough of a key to recognise it by; a short one would be told in full, so nothing of it is. */
 const masked = (apiKey: string): string =>

@@ -23,6 +23,8 @@ export type Delivery =
       readonly error: "authentication" | "tokenExpired"
       readonly reason: string
     }
+  /** What the app accepts has changed: each of its sockets asks again whether its credential is let in. */
+  | { readonly to: "close-revoked" }
   /** All sockets of the app end with this error. */
   | { readonly to: "close-app"; readonly error: "appSuspended"; readonly reason: string }
 

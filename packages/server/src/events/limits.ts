@@ -77,6 +77,8 @@ export const limits = {
   /** On one node. */
   anonymousSocketsPerAppMax: 20_000,
   topicsPerSocketMax: 1_000,
+  /** Sockets of an app that are asked again at once whether they may stay. */
+  recheckBatchMax: 200,
   /** A subscription of a socket on another node waits this long for that node's word. */
   commandTimeoutMs: 3_000,
 } as const

@@ -21,6 +21,13 @@ export interface SocketData {
   userId: string
   /** See SocketIdentity. */
   hearsUser: boolean
+  keepsCalls: boolean
+  credential: unknown
+  recheck: (() => Awaitable<ApiError | null>) | null
+  readonly address: string
+  readonly client: string | null
+  /** Milliseconds since 1970; 0 until the socket is admitted. */
+  connectedAt: number
   /** Null: the token has no end. */
   expiresAtMs: number | null
   readonly topics: Set<string>
@@ -32,7 +39,7 @@ export interface SocketData {
   /** Set once a close was sent; the socket is cut when it lingers. */
   closingAtMs: number | null
   /** Renders an error in the dialect of the socket's path. */
-  readonly errorFrame: (error: ApiError, connectionId: string) => string
+  readonly errorFrame: (error: ApiError, connectionId: string, decisionId: string | null) => string
   /** The handshake's own state (request/socket.ts). */
   handshake: unknown
 }
@@ -57,8 +64,25 @@ export interface SocketIdentity {
   readonly userId: string
   /** Milliseconds until the token expires; null when it does not. */
   readonly lifetimeMs: number | null
-  /** False for a token limited to calls: it hears the calls it asked for and nothing of the user's. */
+  /** False for a narrowed token: it hears what it asked for and nothing else of the user's. */
   readonly hearsUser: boolean
+  /** The token itself opens calls, so that losing a membership does not close them. */
+  readonly keepsCalls: boolean
+  /** What opened the socket, for those who end it; null where nothing that can be revoked did. */
+  readonly credential: unknown
+  /** Asks the gate once more, from its caches: the error that the same credential would get now, or null. */
+  readonly recheck: () => Awaitable<ApiError | null>
+}
+
+/** An open socket, as operators see it. */
+export interface OpenSocket {
+  readonly connectionId: string
+  readonly userId: string
+  /** Milliseconds since 1970. */
+  readonly connectedAt: number
+  readonly address: string
+  readonly client: string | null
+  readonly credential: unknown
 }
 
 /** A caller's wish to hear more on one of its sockets, wherever that socket is. */
@@ -75,7 +99,7 @@ export interface Sockets {
   /** The socket is gone. */
   remove(socket: Socket): void
   /** Closes with an error frame first, so that the client knows why. */
-  refuse(socket: Socket, error: ApiError): void
+  refuse(socket: Socket, error: ApiError, decisionId?: string): void
   /** Subscribes one socket of this deployment. Throws connectionNotFound when it is not the caller's or not open. */
   subscribe(subscription: Subscription): Awaitable<void>
   /** Takes topics off one socket; a socket that is gone is fine. */
@@ -86,6 +110,15 @@ export interface Sockets {
   subscriberCount(topic: string): number
   readonly count: number
   attach(publisher: Publisher): void
+  /**
+   * Ends the sockets of an app for which `endedBy`, given the socket's credential and user, names an error; answers how
+   * many those are. With `isDry` it only counts them.
+   */
+  endWhere(appId: number, endedBy: (credential: unknown) => ApiError | null, isDry: boolean): number
+  /** Ends every socket with this error. */
+  endAll(error: ApiError): void
+  /** The sockets of these users, at most `max`. */
+  socketsOf(appId: number, userIds: readonly string[], max: number): OpenSocket[]
   /** Sends every socket away with a code that says «come back». */
   drain(): void
   close(): void
@@ -128,9 +161,9 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
 
   const hearersOf = (topic: string): Socket[] => [...byId.values()].filter(({ data }) => data.topics.has(topic))
 
-  const refuse = (socket: Socket, error: ApiError): void => {
+  const refuse = (socket: Socket, error: ApiError, decisionId: string | null = null): void => {
     if (socket.data.closingAtMs !== null) return
-    socket.send(socket.data.errorFrame(error, socket.data.connectionId))
+    socket.send(socket.data.errorFrame(error, socket.data.connectionId, decisionId))
     end(socket, closeCodeOf(error.kind), error.reason)
   }
 
@@ -238,7 +271,9 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
           return
         }
         for (const userId of delivery.userIds) {
-          for (const socket of socketsOf(appId, userId)) if (socket.data.hearsUser) leave(socket, delivery.topic)
+          for (const socket of socketsOf(appId, userId)) {
+            if (!(socket.data.keepsCalls && topics.isCall(appId, delivery.topic))) leave(socket, delivery.topic)
+          }
         }
         return
       case "reconnect":
@@ -251,10 +286,31 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
           refuse(socket, new ApiError(delivery.error, delivery.reason))
         }
         return
+      case "close-revoked":
+        void recheckApp(appId)
+        return
       case "close-app":
         for (const socket of [...byId.values()]) {
           if (socket.data.appId === appId) refuse(socket, new ApiError(delivery.error, delivery.reason))
         }
+    }
+  }
+
+  // A few at a time, because each may have to look its user up.
+  const recheckApp = async (appId: number): Promise<void> => {
+    const all = [...byId.values()].filter(({ data }) => data.appId === appId)
+    for (let at = 0; at < all.length; at += limits.recheckBatchMax) {
+      await Promise.all(all.slice(at, at + limits.recheckBatchMax).map(recheckOne))
+    }
+  }
+  const recheckOne = async (socket: Socket): Promise<void> => {
+    try {
+      const error = await socket.data.recheck?.()
+      if (error) refuse(socket, error)
+    } catch (error) {
+      // Nobody knows whether it may stay, so it goes, and may ask again.
+      log.error("a socket could not be asked again", { cause: error })
+      end(socket, closeCodes.rightsChanged, "the connection has to be proved again")
     }
   }
 
@@ -318,7 +374,7 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
   sweeping.unref?.()
 
   return {
-    admit(socket, { appId, userId, lifetimeMs, hearsUser }) {
+    admit(socket, { appId, userId, lifetimeMs, hearsUser, keepsCalls, credential, recheck }) {
       const key = topics.user(appId, userId)
       const all = byUser.get(key)
       // The public key is enough to come as anonymous, so all of them together count as one user with many sockets.
@@ -332,6 +388,10 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
       data.appId = appId
       data.userId = userId
       data.hearsUser = hearsUser
+      data.keepsCalls = keepsCalls
+      data.credential = credential
+      data.recheck = recheck
+      data.connectedAt = clock.now()
       data.expiresAtMs = lifetimeMs === null ? null : now + lifetimeMs
       data.heardAtMs = now
       data.beatAtMs = now
@@ -359,6 +419,31 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
     subscriberCount: (topic) => publisher?.subscriberCount(topic) ?? 0,
     get count() {
       return byId.size
+    },
+    endWhere(appId, endedBy, isDry) {
+      let ended = 0
+      for (const socket of [...byId.values()]) {
+        if (socket.data.appId !== appId || socket.data.credential === null) continue
+        const error = endedBy(socket.data.credential)
+        if (error === null) continue
+        ended += 1
+        if (!isDry) refuse(socket, error)
+      }
+      return ended
+    },
+    endAll(error) {
+      for (const socket of [...byId.values()]) refuse(socket, error)
+    },
+    socketsOf(appId, userIds, max) {
+      const found: OpenSocket[] = []
+      for (const userId of userIds) {
+        for (const { data } of socketsOf(appId, userId)) {
+          if (found.length >= max) return found
+          const { connectionId, connectedAt, address, client, credential } = data
+          found.push({ connectionId, userId, connectedAt, address, client, credential })
+        }
+      }
+      return found
     },
     attach(server) {
       publisher = server

@@ -12,6 +12,7 @@ export const topics = {
     const prefix = `${appId}|channel|`
     return topic.startsWith(prefix) ? topic.slice(prefix.length) : null
   },
+  isCall: (appId: number, topic: string): boolean => topic.startsWith(`${appId}|call|`),
   /** Watchers of a call. */
   call: (appId: number, cid: string): string => `${appId}|call|${cid}`,
   /** Watchers of a feed, `group:id`. */

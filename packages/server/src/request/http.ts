@@ -12,7 +12,7 @@ import {
 } from "@weir/protocol"
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
 import type { SignedRequest } from "../authenticate/signed-request.ts"
-import { DeniedError, requireAllowed } from "../authorize/decide.ts"
+import { DeniedError, requireAllowed, requireScoped } from "../authorize/decide.ts"
 import { type Awaitable, chain, isPromise } from "../base/chain.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
@@ -22,7 +22,14 @@ import { type InputReader, inputReader } from "./input.ts"
 import type { LimitState, RateLimiter } from "./rate-limit.ts"
 import type { RecordRefusal, RefusalStage } from "./refusal.ts"
 import { answer, preflight, refusal } from "./respond.ts"
-import { type AdminRoute, type Route, type RouteContext, route as routeOf } from "./route.ts"
+import {
+  type AdminReadContext,
+  type AdminRoute,
+  type AuditEntry,
+  type Route,
+  type RouteContext,
+  route as routeOf,
+} from "./route.ts"
 import { createRouter } from "./router.ts"
 import { firstOf, parseTarget, pathStartOf, type Query } from "./target.ts"
 
@@ -31,12 +38,22 @@ export { routeOf as route }
 /** Makes sure that the acting user exists; `create` when the caller vouches for them. Throws inputError. */
 export type EnsureActor = (tx: Tx, appId: number, userId: string, create: boolean, now: number) => Awaitable<void>
 
+/** An entry of the audit log, with who did it from where, and when in milliseconds. */
+export interface AuditRecord extends AuditEntry {
+  readonly actor: string
+  readonly address: string | null
+  readonly at: number
+}
+/** Appends to the audit log in the transaction of the change. */
+export type AppendAudit = (tx: Tx, record: AuditRecord) => Promise<void>
+
 export interface HttpParts {
   readonly routes: readonly Route[]
   readonly adminRoutes: readonly AdminRoute[]
   readonly authenticate: Authenticate
-  /** Knows an operator by the `Authorization` header. Throws ApiError authentication. */
-  readonly authenticateOperator: (authorization: string | null) => OperatorPrincipal
+  /** Knows an operator by the `Authorization` header. Throws ApiError authentication, rateLimit. */
+  readonly authenticateOperator: (authorization: string | null, peer: Peer) => OperatorPrincipal
+  readonly audit: AppendAudit
   readonly ensureActor: EnsureActor
   readonly db: Database
   readonly limiter: RateLimiter
@@ -136,7 +153,12 @@ export function createHttp(parts: HttpParts): Http {
     const route = entry.route as Route
     const credentials = entry.operation.keyOnly
       ? keyOnly(query, request.headers, exchange.peer)
-      : credentialsOf(request.headers, query, exchange.peer, signedBytes === null ? null : signedOf(request, signedBytes))
+      : credentialsOf(
+          request.headers,
+          query,
+          exchange.peer,
+          signedBytes === null ? null : signedOf(request, signedBytes),
+        )
     exchange.credentials = credentials
     return chain(parts.authenticate(credentials, now), (principal) => {
       exchange.caller = principal
@@ -192,6 +214,7 @@ export function createHttp(parts: HttpParts): Http {
       // Decisions that depend on the input must not leave a door open to the input that leads to none.
       if (Array.isArray(decisions) && decisions.length === 0) throw nothingDecided()
       requireAllowed(decisions)
+      requireScoped(principal, decisions, operation.name)
       exchange.stage = "handle"
       const output = definition.writes
         ? parts.db.transact(async (tx) => {
@@ -221,13 +244,38 @@ export function createHttp(parts: HttpParts): Http {
     query: Query,
     now: number,
   ): Promise<Response> {
-    const principal = parts.authenticateOperator(exchange.request.headers.get("authorization"))
-    const input = entry.reader.read(params, query, await bodyOf(exchange.request, entry.operation))
-    const output = await parts.db.transact(async (tx) =>
-      admin.handle({ input, principal, read: parts.db.read, tx, now }),
-    )
-    const options = { status: entry.operation.status, acceptsGzip: () => acceptsGzip(exchange.request) }
+    const { request, peer } = exchange
+    const principal = parts.authenticateOperator(request.headers.get("authorization"), peer)
+    exchange.stage = "input"
+    const input = entry.reader.read(params, query, await bodyOf(request, entry.operation))
+    exchange.stage = "handle"
+    const context = { input, principal, address: peer.address, read: parts.db.read, now }
+    const output = admin.writes
+      ? await changeAsOperator(admin, context)
+      : await admin.handle(context as unknown as Parameters<AdminRoute["handle"]>[0])
+    const options = { status: entry.operation.status, acceptsGzip: () => acceptsGzip(request) }
     return answer(output, exchange.startedMs, options)
+  }
+
+  async function changeAsOperator(admin: AdminRoute, context: AdminReadContext<Operation>): Promise<object> {
+    await admin.prepare?.()
+    const { principal, address, now } = context
+    type Complete = (output: object) => Promise<object>
+    const { output, completes } = await parts.db.transact(async (tx) => {
+      const entries: AuditEntry[] = []
+      const completes: Complete[] = []
+      const output = await admin.handle({
+        ...context,
+        tx,
+        audit: (audited) => entries.push(audited),
+        afterwards: (complete) => completes.push(complete as Complete),
+      })
+      for (const audited of entries) await parts.audit(tx, { ...audited, actor: principal.name, address, at: now })
+      return { output, completes }
+    })
+    let completed: object = output
+    for (const complete of completes) completed = await complete(completed)
+    return completed
   }
 
   function fail(exchange: Exchange, thrown: unknown): Response {

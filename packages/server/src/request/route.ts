@@ -1,7 +1,14 @@
 // A route is a value. Its keys are the pipeline, in order: who may knock (in the operation), how often, what it is
 // about, may they, then what. Routing, validation, the permission check and the reference docs come from it.
 
-import type { AppCaller, InputOf, Operation, OperatorPrincipal, OutputOf } from "@weir/protocol"
+import {
+  type AppCaller,
+  type InputOf,
+  type Operation,
+  type OperatorPrincipal,
+  type OutputOf,
+  userIdOf,
+} from "@weir/protocol"
 import type { Decision } from "../authorize/decide.ts"
 import type { Awaitable } from "../base/chain.ts"
 import type { Read, Tx } from "../store/database.ts"
@@ -55,21 +62,59 @@ export const route = <Op extends Operation, Loaded extends object = object, Writ
   definition: RouteDefinition<Op, Loaded, Writes>,
 ): Route => ({ operation, definition: definition as unknown as Route["definition"] })
 
-export interface AdminContext<Op extends Operation> {
+/** What the audit log is told of a management action or a security event. Secrets never stand in it. */
+export interface AuditEntry {
+  /** `noun.verb`, such as `secret.revoked`. */
+  readonly action: string
+  /** Absent or null: the whole deployment. */
+  readonly appId?: number | null
+  /** What it was done to, by its names. */
+  readonly target?: Readonly<Record<string, unknown>>
+  readonly before?: Readonly<Record<string, unknown>>
+  readonly after?: Readonly<Record<string, unknown>>
+}
+
+/** How the audit log names a caller that comes through an app's key. */
+export const actorNameOf = (principal: AppCaller): string =>
+  principal.kind === "server"
+    ? `server, secret ${principal.proof?.kid ?? "unknown"}`
+    : `${principal.kind} ${userIdOf(principal)}`
+
+/** What a route of the management API sees. */
+export interface AdminReadContext<Op extends Operation> {
   readonly input: InputOf<Op>
   readonly principal: OperatorPrincipal
+  /** The operator's end of the connection. */
+  readonly address: string
   readonly read: Read
-  readonly tx: Tx
   readonly now: number
 }
 
-/** A route of the management API: its callers are operators, and each call is one transaction. */
+export interface AdminContext<Op extends Operation> extends AdminReadContext<Op> {
+  readonly tx: Tx
+  /** Writes into the audit log with the change, in its transaction. */
+  readonly audit: (entry: AuditEntry) => void
+  /** Runs after the commit and before the answer, which it may complete: what other nodes have to say. */
+  readonly afterwards: (complete: (output: OutputOf<Op>) => Promise<OutputOf<Op>>) => void
+}
+
+/** A route of the management API: its callers are operators. One that writes is one transaction. */
 export interface AdminRoute {
   readonly operation: Operation
+  readonly writes: boolean
+  /** Runs before the transaction begins. */
+  readonly prepare: (() => Promise<void>) | null
   readonly handle: (context: AdminContext<Operation>) => Awaitable<object>
 }
 
 export const adminRoute = <Op extends Operation>(
   operation: Op,
   handle: (context: AdminContext<Op>) => Awaitable<OutputOf<Op>>,
-): AdminRoute => ({ operation, handle: handle as unknown as AdminRoute["handle"] })
+  prepare: (() => Promise<void>) | null = null,
+): AdminRoute => ({ operation, writes: true, prepare, handle: handle as unknown as AdminRoute["handle"] })
+
+/** A route of the management API that only looks. */
+export const adminRead = <Op extends Operation>(
+  operation: Op,
+  handle: (context: AdminReadContext<Op>) => Awaitable<OutputOf<Op>>,
+): AdminRoute => ({ operation, writes: false, prepare: null, handle: handle as unknown as AdminRoute["handle"] })

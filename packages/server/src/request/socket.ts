@@ -8,10 +8,12 @@ import {
   type AppCaller,
   closeCodes,
   errorEnvelope,
+  type Proof,
   limits as wireLimits,
 } from "@weir/protocol"
 import type { Server, WebSocketHandler } from "bun"
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
+import { isNarrowed } from "../authorize/decide.ts"
 import type { Awaitable } from "../base/chain.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
@@ -43,6 +45,10 @@ export type ConnectUser = (
 
 export interface SocketDoorParts {
   readonly authenticate: Authenticate
+  /** As authenticate, for a credential that was let in before: it counts as no new use. */
+  readonly recheck: Authenticate
+  /** What a revocation can name of this caller. */
+  readonly credentialOf: (caller: AppCaller, proof: Proof) => unknown
   readonly connectUser: ConnectUser
   readonly sockets: Sockets
   readonly recordRefusal: RecordRefusal
@@ -91,9 +97,10 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
     if (handshake.timer !== null) clearTimeout(handshake.timer)
     admit(socket, handshake, first).catch((thrown) => {
       const error = thrown instanceof ApiError ? thrown : new ApiError("internal", "internal error", { cause: thrown })
+      let decisionId: string | undefined
       if (error.kind === "internal") log.error("socket handshake failed", { cause: thrown })
       else {
-        const decisionId = parts.recordRefusal({
+        decisionId = parts.recordRefusal({
           at: clock.now(),
           operation: "Connect",
           stage: "authenticate",
@@ -115,7 +122,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
           address: handshake.address,
         })
       }
-      sockets.refuse(socket, error)
+      sockets.refuse(socket, error, decisionId)
     })
   }
 
@@ -139,15 +146,24 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
     const me = await connectUser(caller, first.details, clock.now())
     if (socket.readyState !== 1) return
     const userId = caller.kind === "anonymous" ? ANONYMOUS_USER_ID : caller.userId
-    const expiresAt = caller.kind === "anonymous" ? null : caller.expiresAt
+    const expiresAt = caller.kind === "anonymous" ? (caller.proof?.expiresAt ?? null) : caller.expiresAt
     const lifetimeMs = expiresAt === null ? null : expiresAt * 1000 - clock.now()
-    const hearsUser = caller.kind !== "anonymous" && caller.calls === null
+    const hearsUser = caller.kind !== "anonymous" && !isNarrowed(caller)
     if (draining) {
       socket.close(closeCodes.serviceRestart, "the server restarts")
       return
     }
     // From here on the socket hears its user's events, so its own first frame goes out in the same tick.
-    const connectionId = sockets.admit(socket, { appId: caller.appId, userId, lifetimeMs, hearsUser })
+    const { appId, proof } = caller
+    const connectionId = sockets.admit(socket, {
+      appId,
+      userId,
+      lifetimeMs,
+      hearsUser,
+      keepsCalls: caller.calls !== null,
+      credential: proof === null ? null : parts.credentialOf(caller, proof),
+      recheck: () => recheck(credentials),
+    })
     socket.send(
       frameOf({
         type: handshake.legacy ? "health.check" : "connection.ok",
@@ -158,7 +174,18 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       }),
     )
     // Whoever was shut out while this handshake ran was not among the sockets that were closed, so ask once more.
-    await authenticate(credentials, clock.now())
+    const error = await recheck(credentials)
+    if (error !== null) throw error
+  }
+
+  const recheck = async (credentials: Credentials): Promise<ApiError | null> => {
+    try {
+      await parts.recheck(credentials, clock.now())
+      return null
+    } catch (error) {
+      if (error instanceof ApiError) return error
+      throw error
+    }
   }
 
   return {
@@ -299,6 +326,12 @@ function newSocketData(handshake: Handshake, legacy: boolean, errorPages: string
     appId: 0,
     userId: "",
     hearsUser: false,
+    keepsCalls: false,
+    credential: null,
+    recheck: null,
+    address: handshake.address,
+    client: handshake.client,
+    connectedAt: 0,
     expiresAtMs: null,
     topics: new Set(),
     heardAtMs: now,
@@ -306,11 +339,13 @@ function newSocketData(handshake: Handshake, legacy: boolean, errorPages: string
     framesHeard: 0,
     framesWindowMs: now,
     closingAtMs: null,
-    errorFrame: (error, connectionId) => {
+    errorFrame: (error, connectionId, decisionId) => {
       const envelope = errorEnvelope(error, "Connect", "0.00ms", `${errorPages}/${error.code}`)
-      if (legacy) return JSON.stringify({ error: envelope })
+      const decision = decisionId === null ? {} : { decision_id: decisionId }
+      if (legacy) return JSON.stringify({ error: { ...envelope, ...decision } })
       const created_at = new Date(clock.now()).toISOString()
-      return frameOf({ type: "connection.error", connection_id: connectionId, created_at, error: envelope })
+      const frame = { type: "connection.error", connection_id: connectionId, created_at, error: envelope, ...decision }
+      return frameOf(frame)
     },
     handshake,
   }

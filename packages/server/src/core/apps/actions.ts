@@ -15,6 +15,7 @@ const nobody = compileGrants({})
 export const appResource = (appId: number): Resource => ({
   kind: "app",
   id: String(appId),
+  name: `app:app:${appId}`,
   scope: ".app",
   grants: nobody,
   relationRoles: [],

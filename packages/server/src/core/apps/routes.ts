@@ -1,7 +1,8 @@
 import { inputError, notFoundError, apps as operations } from "@weir/protocol"
 import { policyResponse } from "../../authenticate/policy.ts"
 import { can } from "../../authorize/decide.ts"
-import { type AdminRoute, adminRoute, type Route, route } from "../../request/route.ts"
+import type { AppendAudit } from "../../request/http.ts"
+import { type AdminRoute, actorNameOf, adminRead, adminRoute, type Route, route } from "../../request/route.ts"
 import type { Read, Tx } from "../../store/database.ts"
 import { parseTimestamp } from "../../store/filter.ts"
 import { actions, appResource } from "./actions.ts"
@@ -24,17 +25,24 @@ export interface AppRouteParts {
   /** A number that no app has yet. */
   readonly newAppId: () => number
   /** Makes the first key of a new app; keys are another module's, which stands above this one. */
-  readonly makeKey: (tx: Tx, appId: number, now: number) => Promise<{ key: { api_key: string }; secret: string }>
+  readonly makeKey: (
+    tx: Tx,
+    appId: number,
+    now: number,
+    actor: string,
+  ) => Promise<{ key: { api_key: string; label: string; kid: string }; secret: string }>
   /** The app's switches changed: whatever was cached of its keys is stale. */
   readonly appChanged: (tx: Tx, appId: number) => Promise<void>
   /** What the app's policy let pass with a warning. */
   readonly policyWarnings: (read: Read, appId: number) => Promise<readonly PolicyWarning[]>
+  /** Writes what was seen of tokens, before it is counted. */
+  readonly flushSightings: () => Promise<void>
 }
 
 /** Members that UpdateApp reads. Others would be settings that silently do not hold, so they are refused. */
 const settable: ReadonlySet<string> = new Set(["revoke_tokens_issued_before", "disable_auth_checks"])
 
-export const appRoutes = (parts: Pick<AppRouteParts, "appChanged">): Route[] => [
+export const appRoutes = (parts: Pick<AppRouteParts, "appChanged"> & { readonly audit: AppendAudit }): Route[] => [
   route(operations.getApp, {
     authorize: ({ principal, appId }) => can(principal, actions.readApp, appResource(appId)),
     async handle({ appId, read }) {
@@ -47,25 +55,41 @@ export const appRoutes = (parts: Pick<AppRouteParts, "appChanged">): Route[] => 
     writes: true,
     load: ({ input }) => ({ change: settingsOf(input.body) }),
     authorize: ({ principal, appId }) => can(principal, actions.updateApp, appResource(appId)),
-    async handle({ appId, change, tx, now }) {
-      await save(tx, parts, await requireLocked(tx, String(appId)), change, now)
+    async handle({ principal, appId, change, tx, now }) {
+      const before = await requireLocked(tx, String(appId))
+      const after = await save(tx, parts, before, change, now)
+      await parts.audit(tx, {
+        action: "app.updated",
+        appId,
+        actor: actorNameOf(principal),
+        address: null,
+        at: now,
+        target: { app: appId },
+        before: appResponse(before),
+        after: appResponse(after),
+      })
       return {}
     },
   }),
 ]
 
 export const appAdminRoutes = (parts: AppRouteParts): AdminRoute[] => [
-  adminRoute(operations.createApp, async ({ input, tx, now, audit }) => {
+  adminRoute(operations.createApp, async ({ input, tx, now, principal, audit }) => {
     const app = newApp(parts.newAppId(), input.body.name, input.body.environment ?? "development", now)
     await insertApp(tx, app)
-    const { key, secret } = await parts.makeKey(tx, app.id, now)
-    audit({ action: "app.created", appId: app.id, target: { app: app.id, api_key: key.api_key }, after: appResponse(app) })
+    const { key, secret } = await parts.makeKey(tx, app.id, now, principal.name)
+    audit({
+      action: "app.created",
+      appId: app.id,
+      target: { app: app.id, api_key: key.api_key },
+      after: appResponse(app),
+    })
     return { app: appResponse(app), key, secret }
   }),
-  adminRoute(operations.listApps, async ({ read }) => ({
+  adminRead(operations.listApps, async ({ read }) => ({
     apps: (await selectApps(read, limits.appsListedMax)).map(appResponse),
   })),
-  adminRoute(operations.readApp, async ({ input, read }) => ({
+  adminRead(operations.readApp, async ({ input, read }) => ({
     app: appResponse(await requireApp(read, input.path.app)),
   })),
   adminRoute(operations.updateAppState, async ({ input, tx, now, audit }) => {
@@ -80,8 +104,9 @@ export const appAdminRoutes = (parts: AppRouteParts): AdminRoute[] => [
     })
     return { app: appResponse(after) }
   }),
-  adminRoute(operations.getTokenPolicy, async ({ input, read }) => {
+  adminRead(operations.getTokenPolicy, async ({ input, read }) => {
     const app = await requireApp(read, input.path.app)
+    await parts.flushSightings()
     return { policy: policyResponse(policyOf(app)), warnings: [...(await parts.policyWarnings(read, app.id))] }
   }),
   adminRoute(operations.updateTokenPolicy, async ({ input, tx, now, audit }) => {
@@ -95,8 +120,8 @@ export const appAdminRoutes = (parts: AppRouteParts): AdminRoute[] => [
       action: "token_policy.updated",
       appId: before.id,
       target: { app: before.id },
-      before: policyResponse(policyOf(before)),
-      after: policy,
+      before: { ...policyResponse(policyOf(before)) },
+      after: { ...policy },
     })
     return { policy }
   }),

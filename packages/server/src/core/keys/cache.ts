@@ -1,16 +1,15 @@
 // Keys as the gate needs them: with their app's switches, their secrets opened, and the tokens they have proved.
 
-import type { KeyState } from "../../authenticate/authenticate.ts"
-import type { TokenClaims } from "../../authenticate/claims.ts"
-import { importSecret } from "../../authenticate/token.ts"
-import { type MasterKey, open } from "../../base/crypto.ts"
+import type { KeyState, VerifiedToken } from "../../authenticate/authenticate.ts"
+import type { VerificationKey } from "../../authenticate/token.ts"
+import type { MasterKey } from "../../base/crypto.ts"
 import { createLru } from "../../base/lru.ts"
 import type { Cache, Caches } from "../../events/caches.ts"
 import type { Read } from "../../store/database.ts"
-import { type AppRow, selectApp } from "../apps/index.ts"
+import { appSettings, selectApp } from "../apps/index.ts"
 import { limits } from "./limits.ts"
-import { secretContext } from "./rules.ts"
-import { type ApiKeyRow, type SecretRow, selectKey, selectSecrets } from "./store.ts"
+import { jwksOf, verificationKey } from "./rules.ts"
+import { selectKey, selectSecrets, selectVerifying } from "./store.ts"
 
 /** Key states by API key. An API key names one app in the whole deployment, so it may begin a cache key. */
 export type KeyStates = Cache<KeyState>
@@ -24,22 +23,28 @@ export const createKeyStates = (caches: Caches, read: Read, masterKey: MasterKey
       if (key === undefined) return null
       const app = await selectApp(read, key.app_id)
       if (app === undefined) return null
-      return keyState(app, key, await selectSecrets(read, [apiKey], limits.secretsPerKeyMax), masterKey)
+      const secrets = await selectVerifying(read, apiKey, limits.verifyingSecretsPerKeyMax)
+      return {
+        appId: app.id,
+        apiKey,
+        ...appSettings(app),
+        disabled: key.disabled === 1,
+        // A secret that does not open is a damaged or moved row, and stops the request.
+        verificationKeys: secrets.map((secret) => verificationKey(masterKey, secret)),
+        verified: createLru<VerifiedToken>(limits.verifiedTokensPerKeyMax),
+      }
     },
   })
 
-/** Opens the secrets of a key. A secret that does not open is a damaged or moved row, and stops the request. */
-function keyState(app: AppRow, key: ApiKeyRow, secrets: readonly SecretRow[], masterKey: MasterKey): KeyState {
-  return {
-    appId: app.id,
-    apiKey: key.api_key,
-    suspended: app.suspended === 1,
-    revokeTokensIssuedBefore: app.revoke_tokens_issued_before,
-    verificationKeys: secrets.map((secret) => ({
-      kid: secret.kid,
-      alg: secret.alg,
-      key: importSecret(open(masterKey, secret.sealed, secretContext(app.id, key.api_key, secret.kid))),
-    })),
-    verified: createLru<TokenClaims>(limits.verifiedTokensPerKeyMax),
-  }
+/** The secret that the server itself signs with for this key; null when the key has none that can be shared. */
+export const signingKeyOf = (state: KeyState): VerificationKey | null =>
+  state.verificationKeys.find(({ alg, state: of }) => alg === "HS256" && of === "active") ?? null
+
+/** The JWK Set of a key as JSON text; null when there is no such key. Standby keys are in it: others cache it. */
+export async function readJwks(read: Read, masterKey: MasterKey, apiKey: string): Promise<string | null> {
+  const key = await selectKey(read, apiKey)
+  if (key === undefined || key.disabled === 1) return null
+  const secrets = await selectSecrets(read, [apiKey], limits.secretsPerKeyMax)
+  const shown = secrets.filter(({ alg, state }) => alg !== "HS256" && state !== "revoked")
+  return JSON.stringify(jwksOf(shown.map((secret) => verificationKey(masterKey, secret))))
 }

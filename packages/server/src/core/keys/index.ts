@@ -1,4 +1,4 @@
-export { createKeyStates, type KeyStates } from "./cache.ts"
+export { createKeyStates, type KeyStates, readJwks, signingKeyOf } from "./cache.ts"
 export { type NewKey, newKey } from "./rules.ts"
 export {
   insertKey,

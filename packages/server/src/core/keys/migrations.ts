@@ -30,4 +30,33 @@ export const migrations: readonly Migration[] = [
         .execute()
     },
   },
+  {
+    id: "0002_secret_states",
+    async up({ schema, columns, query }) {
+      await schema
+        .alterTable("api_keys")
+        .addColumn("disabled", columns.flag, (column) => column.notNull().defaultTo(0))
+        .execute()
+      for (const name of ["label", "created_by"]) {
+        await schema
+          .alterTable("secrets")
+          .addColumn(name, columns.text, (column) => column.notNull().defaultTo(""))
+          .execute()
+      }
+      await schema
+        .alterTable("secrets")
+        .addColumn("imported", columns.flag, (column) => column.notNull().defaultTo(0))
+        .execute()
+      await schema
+        .alterTable("secrets")
+        .addColumn("state_since", columns.number, (column) => column.notNull().defaultTo(0))
+        .execute()
+      await query
+        .updateTable("secrets")
+        .set((column) => ({ state_since: column.ref("created_at") }))
+        .execute()
+      // Two secrets of one app never share a name, whichever keys they belong to.
+      await schema.createIndex("secrets_kid").unique().on("secrets").columns(["app_id", "kid"]).execute()
+    },
+  },
 ]

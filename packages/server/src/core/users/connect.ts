@@ -1,12 +1,14 @@
 // The two ways in which a user comes into being without an operation of their own: a socket that connects, and a
 // change that somebody proven makes for the first time.
 
-import { ANONYMOUS_USER_ID, ApiError, inputError, users as operations } from "@weir/protocol"
+import { ANONYMOUS_USER_ID, ApiError, type AppCaller, inputError, users as operations } from "@weir/protocol"
 import { Compile } from "typebox/compile"
+import { isNarrowed, withinReach } from "../../authorize/decide.ts"
 import type { Awaitable } from "../../base/chain.ts"
 import type { EnsureActor } from "../../request/http.ts"
 import type { ConnectUser } from "../../request/socket.ts"
 import type { Database, Read } from "../../store/database.ts"
+import { actions, userResource } from "./actions.ts"
 import { dropUsers, type Users, userKey } from "./cache.ts"
 import { isLastActiveStale, mergeUser, newUser, ownUserResponse, type UnreadCounts, type UserInput } from "./rules.ts"
 import { insertMissingUsers, lockUsers, selectUser, selectUsers, type User, upsertUsers } from "./store.ts"
@@ -45,8 +47,10 @@ export function createConnectUser({ db, users, unreadOf }: ConnectParts): Connec
       return ownUserResponse(newUser(caller.appId, ANONYMOUS_USER_ID, 0, "anonymous"), true)
     const { appId, userId } = caller
     const existing = await users.get(userKey(appId, userId))
-    // A token that is limited to calls reaches nothing else, not even the profile of its own user.
-    const input = readDetails(userId, caller.calls === null || existing === null ? details : {})
+    // A token that is limited to calls reaches nothing else, not even the profile of its own user; nor does a narrowed
+    // one, unless a scope says so.
+    const mayTell = caller.calls === null || existing === null
+    const input = readDetails(userId, mayTell && withinScopes(caller, userId) ? details : {})
     const user = connected(existing, input, appId, now)
     if (user !== existing) {
       await db.transact(async (tx) => {
@@ -57,9 +61,13 @@ export function createConnectUser({ db, users, unreadOf }: ConnectParts): Connec
         dropUsers(users, tx, appId, [userId])
       })
     }
-    return ownUserResponse(user, true, caller.calls === null ? await unreadOf(appId, userId) : undefined)
+    // The totals speak of every channel.
+    return ownUserResponse(user, true, isNarrowed(caller) ? undefined : await unreadOf(appId, userId))
   }
 }
+
+const withinScopes = (caller: AppCaller, userId: string): boolean =>
+  caller.scopes === null || withinReach(caller, actions.updateUser, userResource(userId)).allowed
 
 /** Nobody writes to an account that was shut meanwhile. Throws ApiError authentication, as the gate does. */
 function requireOpen(user: User | null): void {

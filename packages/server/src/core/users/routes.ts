@@ -1,16 +1,17 @@
 import { ApiError, type AppCaller, inputError, notFoundError, users as operations, userIdOf } from "@weir/protocol"
 import { Compile } from "typebox/compile"
-import { allowed, can, type Decision, type Resource } from "../../authorize/decide.ts"
+import { allowed, can, canPerItem, type Decision, noObjection, reachOf } from "../../authorize/decide.ts"
 import type { Awaitable } from "../../base/chain.ts"
 import { uuid } from "../../base/ids.ts"
 import type { Presence } from "../../events/presence.ts"
 import type { Sockets } from "../../events/sockets.ts"
 import { topics } from "../../events/topics.ts"
-import { type Route, route } from "../../request/route.ts"
+import type { AppendAudit } from "../../request/http.ts"
+import { actorNameOf, type Route, route } from "../../request/route.ts"
 import type { Tx } from "../../store/database.ts"
 import { parseTimestamp } from "../../store/filter.ts"
 import { insertTask, newTask } from "../tasks/index.ts"
-import { actions, appGrants } from "./actions.ts"
+import { actions, userResource } from "./actions.ts"
 import { dropUsers, type Users } from "./cache.ts"
 import { tokensRevoked, userDeactivated, userDeleted, userReactivated, userUpdated } from "./events.ts"
 import { limits } from "./limits.ts"
@@ -36,6 +37,7 @@ export interface UserRouteParts {
   readonly signGuestToken: (apiKey: string, userId: string, now: number) => Awaitable<string>
   /** There is a new task. */
   readonly wakeTasks: () => void
+  readonly audit: AppendAudit
 }
 
 export const deletionTaskKind = "delete-users"
@@ -68,6 +70,24 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       changed.map((user) => user.id),
     )
   }
+
+  const audit = (
+    tx: Tx,
+    principal: AppCaller,
+    action: string,
+    target: Readonly<Record<string, unknown>>,
+    now: number,
+    after?: Readonly<Record<string, unknown>>,
+  ): Promise<void> =>
+    parts.audit(tx, {
+      action,
+      appId: principal.appId,
+      actor: actorNameOf(principal),
+      address: null,
+      at: now,
+      target,
+      ...(after === undefined ? {} : { after }),
+    })
 
   const sweep = async (tx: Tx, appId: number, userId: string, kind: "hide" | "restore", now: number): Promise<void> => {
     await insertTask(tx, newTask(uuid(), appId, sweepTaskKind, { userId, sweep: kind }, now))
@@ -112,11 +132,12 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         ...changes.map((change) =>
           mayBePrivileged(principal, {
             ...change.columns,
+            id: change.id,
             ...(change.revokeTokensIssuedBefore === undefined ? {} : { revoke: true }),
           }),
         ),
       ],
-      async handle({ appId, changes, tx, now }) {
+      async handle({ principal, appId, changes, tx, now }) {
         const ids = changes.map((change) => change.id)
         const existing = await lockUsers(tx, appId, ids)
         const changed = changes.map((change) => {
@@ -126,14 +147,18 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         })
         await save(tx, appId, existing, changed, now)
         for (const [index, change] of changes.entries()) {
-          if (change.revokeTokensIssuedBefore != null) tx.emit(tokensRevoked(changed[index] as User))
+          const { revokeTokensIssuedBefore: before } = change
+          if (before === undefined) continue
+          if (before !== null) tx.emit(tokensRevoked(changed[index] as User))
+          const after = { revoke_tokens_issued_before: before === null ? null : new Date(before).toISOString() }
+          await audit(tx, principal, "user.tokens_revoked", { user_id: change.id }, now, after)
         }
         return { users: byId(changed), membership_deletion_task_id: "" }
       },
     }),
 
     route(operations.queryUsers, {
-      authorize: ({ principal }) => can(principal, actions.searchUser, userResource("")),
+      authorize: ({ principal }) => canPerItem(principal, actions.searchUser, userResource("")),
       async handle({ appId, principal, input, read, connectionId }) {
         const query = input.query.payload ?? {}
         if (query.presence && connectionId === null && principal.kind !== "server") throw needsConnection()
@@ -144,6 +169,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
           offset: query.offset,
           includeDeactivated: query.include_deactivated_users ?? false,
           teams: principal.kind === "server" || principal.kind === "anonymous" ? null : principal.teams,
+          reach: reachOf(principal, actions.searchUser, "app"),
         })
         return { users: found.map((user) => visibleTo(principal, ownUserResponse(user, isOnline(user)))) }
       },
@@ -158,13 +184,14 @@ export function userRoutes(parts: UserRouteParts): Route[] {
     route(operations.deactivateUser, {
       writes: true,
       actorOf: () => null,
-      authorize: () => allowed,
-      async handle({ appId, input, tx, now }) {
+      authorize: ({ principal, input }) => can(principal, actions.deactivateUser, userResource(input.path.user_id)),
+      async handle({ principal, appId, input, tx, now }) {
         const user = await lockUser(tx, appId, input.path.user_id)
         const changed = { ...user, deactivatedAt: user.deactivatedAt ?? now, updatedAt: now }
         await upsertUsers(tx, [changed])
         if (input.body.mark_messages_deleted) await sweep(tx, appId, user.id, "hide", now)
         tx.emit(userDeactivated(changed, now))
+        await audit(tx, principal, "user.deactivated", { user_id: user.id }, now)
         dropUsers(users, tx, appId, [user.id])
         return { user: shown(changed) }
       },
@@ -173,13 +200,14 @@ export function userRoutes(parts: UserRouteParts): Route[] {
     route(operations.reactivateUser, {
       writes: true,
       actorOf: () => null,
-      authorize: () => allowed,
-      async handle({ appId, input, tx, now }) {
+      authorize: ({ principal, input }) => can(principal, actions.deactivateUser, userResource(input.path.user_id)),
+      async handle({ principal, appId, input, tx, now }) {
         const user = await lockUser(tx, appId, input.path.user_id)
         const changed = { ...user, deactivatedAt: null, name: input.body.name ?? user.name, updatedAt: now }
         await upsertUsers(tx, [changed])
         if (input.body.restore_messages) await sweep(tx, appId, user.id, "restore", now)
         tx.emit(userReactivated(changed, now))
+        await audit(tx, principal, "user.reactivated", { user_id: user.id }, now)
         dropUsers(users, tx, appId, [user.id])
         return { user: shown(changed) }
       },
@@ -188,8 +216,9 @@ export function userRoutes(parts: UserRouteParts): Route[] {
     route(operations.deleteUsers, {
       writes: true,
       actorOf: () => null,
-      authorize: () => allowed,
-      async handle({ appId, input, tx, now }) {
+      authorize: ({ principal, input }) =>
+        input.body.user_ids.map((id) => can(principal, actions.deleteUser, userResource(id))),
+      async handle({ principal, appId, input, tx, now }) {
         const { user: mode = "soft", messages, conversations, new_channel_owner_id } = input.body
         if (mode === "hard" && (messages !== "hard" || conversations !== "hard")) {
           throw inputError("a hard delete of users needs messages and conversations to be hard as well", {
@@ -212,6 +241,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
           now,
         )
         await insertTask(tx, task)
+        await audit(tx, principal, "users.deleted", { user_ids }, now, { mode })
         tx.afterCommit(parts.wakeTasks)
         return { task_id: task.id }
       },
@@ -239,30 +269,25 @@ export function userRoutes(parts: UserRouteParts): Route[] {
   ]
 }
 
-const userResource = (userId: string): Resource => ({
-  kind: "user",
-  id: userId,
-  scope: ".app",
-  grants: appGrants,
-  relationRoles: [],
-  ownerId: userId,
-  team: null,
-})
-
 const mayUpdate = (principal: AppCaller, userId: string): Decision =>
   can(principal, actions.updateUser, userResource(userId))
 
 /** Only server calls set what decides about rights (contract/auth.md §1.9). */
-function mayBePrivileged(principal: AppCaller, said: { role?: unknown; teams?: unknown; revoke?: unknown }): Decision {
+function mayBePrivileged(
+  principal: AppCaller,
+  said: { readonly id: string; readonly role?: unknown; readonly teams?: unknown; readonly revoke?: unknown },
+): Decision {
   // Named at all: to unset a role is to set one.
   const names = (["role", "teams", "revoke"] as const).filter((name) => Object.hasOwn(said, name))
-  if (principal.kind === "server" || names.length === 0) return allowed
+  if (names.length === 0) return noObjection
+  if (principal.kind === "server") return can(principal, actions.updateUserRole, userResource(said.id))
   const field = names[0] === "revoke" ? "revoke_tokens_issued_before" : names[0]
   return {
     allowed: false,
-    action: "update-user-role",
+    action: actions.updateUserRole.id,
     resource: `user:${userIdOf(principal)}`,
     checks: [{ check: "kind", passed: false, detail: `${field} is set by server calls only` }],
+    remedy: "make the call from a backend, with a server token",
     error: new ApiError("notAllowed", `${field} can only be set by a server side call`),
   }
 }

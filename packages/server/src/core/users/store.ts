@@ -2,6 +2,7 @@ import type { Expression, SqlBool } from "kysely"
 import type { Read, Tx } from "../../store/database.ts"
 import { type FilterNode, type FilterTable, parseFilter } from "../../store/filter.ts"
 import { filterCondition } from "../../store/filter-condition.ts"
+import { type NamePattern, nameCondition } from "../../store/name-condition.ts"
 import { applyPage, finishPage, parsePage, parseSort, type SortTable } from "../../store/paginate.ts"
 import { type Places, statement } from "../../store/statement.ts"
 import { newUser } from "./rules.ts"
@@ -239,6 +240,8 @@ export interface UsersQuery {
   readonly includeDeactivated: boolean
   /** Only users who share one of these teams, or none has any; null for all. */
   readonly teams: readonly string[] | null
+  /** Only users whom the caller's token reaches (authorize/decide.ts, reachOf). */
+  readonly reach: readonly (readonly NamePattern[])[]
 }
 
 /** Finds users; throws inputError for a filter or sort that is not offered. */
@@ -254,6 +257,7 @@ export async function queryUsers(read: Read, appId: number, query: UsersQuery): 
     .where(filterCondition(filter, filterTable, read.capabilities))
   if (!query.includeDeactivated) select = select.where("deactivated_at", "is", null)
   if (query.teams !== null) select = select.where(inOneOf(query.teams, read.capabilities))
+  if (query.reach.length > 0) select = select.where(nameCondition(query.reach, { type: { is: "user" }, id: "users.id" }))
   const found = await applyPage(select, page, sort, read.capabilities).execute()
   return finishPage(found, page, sort).rows.map(userOf)
 }

@@ -21,5 +21,8 @@ export interface Bus {
   close(): Promise<void>
 }
 
-/** `event`: frames for sockets. `invalidate`: cache keys. `presence`: who is online where. `command`: to one node. */
-export type BusTopic = "event" | "invalidate" | "presence" | "command"
+/**
+ * `event`: frames for sockets. `invalidate`: cache keys. `presence`: who is online where. `command`: to one node.
+ * `sessions`: which sockets a user has on each node. `revocation`: that there is news in the database, and who knows it.
+ */
+export type BusTopic = "event" | "invalidate" | "presence" | "command" | "sessions" | "revocation"

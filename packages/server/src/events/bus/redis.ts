@@ -23,8 +23,15 @@ export interface RedisBus extends Bus {
   readonly droppedCount: number
 }
 
-const topics = ["event", "invalidate", "presence", "command"] as const satisfies readonly BusTopic[]
-/** The four topics, and the bus's own. */
+const topics = [
+  "event",
+  "invalidate",
+  "presence",
+  "command",
+  "sessions",
+  "revocation",
+] as const satisfies readonly BusTopic[]
+/** The topics, and the bus's own. */
 type Channel = BusTopic | "beat"
 
 /**

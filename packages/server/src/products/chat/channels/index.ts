@@ -1,6 +1,7 @@
 // Chat as a whole: everything that the server wires, built from the few parts it needs.
 
 import { uuid } from "../../../base/ids.ts"
+import type { Explainer } from "../../../core/decisions/index.ts"
 import type { DeleteContent, Users } from "../../../core/users/index.ts"
 import type { Caches } from "../../../events/caches.ts"
 import type { Presence } from "../../../events/presence.ts"
@@ -13,8 +14,8 @@ import { eventRoutes } from "../events/index.ts"
 import { createMembers, createPeople, type Members, memberMigrations, memberRoutes } from "../members/index.ts"
 import { createMessages, messageMigrations, messageRoutes } from "../messages/index.ts"
 import { markWritten, readRoutes, unreadOf } from "../reads/index.ts"
-import { channelTypeRoutes } from "../types/index.ts"
-import { createChannels, createOpenChannel } from "./cache.ts"
+import { actions, channelTypeRoutes } from "../types/index.ts"
+import { accessOf, createChannels, createOpenChannel } from "./cache.ts"
 import { createDeleteContent, sweepStep } from "./deletion.ts"
 import { migrations } from "./migrations.ts"
 import { channelRoutes } from "./routes.ts"
@@ -52,6 +53,8 @@ export interface Chat {
   readonly hideMessages: SweepUser
   /** Brings a batch of them back; answers whether none are left. */
   readonly restoreMessages: SweepUser
+  /** Lets operators ask who may do what in a channel, by the resource that the routes decide on. */
+  readonly explainer: Explainer
 }
 
 export type SweepUser = (tx: Tx, appId: number, userId: string, now: number) => Promise<boolean>
@@ -84,6 +87,14 @@ export function createChat({ caches, read, users, members, presence, sockets, re
     stoppedWatching: (appId, userId, heard, now) => stoppedWatching(parts, appId, userId, heard, now),
     deleteContent: createDeleteContent(parts),
     hideMessages: (tx, appId, userId, now) => sweepStep(parts, tx, appId, userId, "deactivation", now),
+    explainer: {
+      actions: Object.values(actions),
+      async resource(principal, cid) {
+        const channel = await channels.get(principal.appId, cid)
+        if (channel === null || channel.deletedAt !== null) return null
+        return (await accessOf(members, principal, channel)).resource
+      },
+    },
     restoreMessages: (tx, appId, userId, now) => sweepStep(parts, tx, appId, userId, "restore", now),
   }
 }

@@ -1,6 +1,6 @@
 import { type AppCaller, cidOf, inputError, chat as operations } from "@weir/protocol"
 import type { Static } from "typebox"
-import { allowed, requireAllowed } from "../../../authorize/decide.ts"
+import { allowedPerItem, reachOf, requireAllowed, withinReach } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
@@ -19,6 +19,7 @@ import {
 import { composeMessage, type MessageParts, messageContent, messagePage, postMessage } from "../messages/index.ts"
 import {
   absentChannel,
+  actions,
   type Channel,
   type ChannelAccess,
   type ChannelType,
@@ -109,14 +110,16 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
       requireConnection(principal, wantsSocket(input.body), connectionId)
       return {}
     },
-    authorize: () => ({ allowed: true }),
+    // Which channels they are is decided in the query.
+    authorize: () => allowedPerItem,
     async handle({ principal, input, appId, actor, read }) {
       const { filter_conditions, sort: order, limit = chatLimits.channelsPageDefault, offset = 0 } = input.body
       const filter = parseFilter(filter_conditions, channelFilters)
       const sort = parseSort(order, channelSorts)
       if (limit === 0) return { channels: [] }
       const page: Page = { limit, offset, cursor: null }
-      const found = await selectChannels(read, appId, filter, sort, page, readableBy(principal))
+      const reach = reachOf(principal, actions.readChannel, "chat")
+      const found = await selectChannels(read, appId, filter, sort, page, readableBy(principal), reach)
       const { message_limit, member_limit = chatLimits.membersPageDefault, state } = input.body
       const contents =
         state === false
@@ -192,7 +195,7 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
       requireConnection(principal, true, connectionId)
       return loadChannel(parts, principal, appId, cidOf(input.path.type, input.path.id))
     },
-    authorize: () => allowed,
+    authorize: ({ principal, access }) => withinReach(principal, actions.readChannel, access.resource),
     async handle({ principal, appId, connectionId, access, now }) {
       await unfollow(parts, { principal, appId, connectionId: connectionId as string, channels: [access], now })
       return {}
@@ -352,7 +355,8 @@ async function watchIfAsked(
     connectionId,
     channels: opened
       .filter((access) => access !== null)
-      .filter(({ channel }) => requireEnabled(principal, channel).allowed),
+      // Whoever made a channel does not hear it with a token that only writes.
+      .filter((access) => canRead(principal, access).allowed && requireEnabled(principal, access.channel).allowed),
     presenceOf: presence ? states.flatMap(({ members }) => members.map(({ user_id }) => user_id)) : [],
     watches: watch,
     now,

@@ -19,6 +19,7 @@ import {
   type Membership,
   ownCapabilities,
   requireEnabled,
+  serverOnly,
 } from "../types/index.ts"
 import type { ChannelRow, Readable } from "./store.ts"
 
@@ -112,7 +113,7 @@ export function mayHave(request: Request): Decision[] {
   const { principal, access } = request
   if (access === null) return mayMake(request)
   const readable = canRead(principal, access)
-  if (readable.allowed) return [requireEnabled(principal, access.channel)]
+  if (readable.allowed) return [readable, requireEnabled(principal, access.channel)]
   // Whoever could not make it either hears what they would hear if there were none: it would tell who talks to whom.
   return [mayMake(request).find((decision) => !decision.allowed) ?? readable]
 }
@@ -123,6 +124,7 @@ function mayMake(request: Request): Decision[] {
   const resource: Resource = {
     kind: "channel",
     id: cid,
+    name: `chat:${cid}`,
     scope: type.name,
     grants: type.grants,
     relationRoles: [],
@@ -134,23 +136,15 @@ function mayMake(request: Request): Decision[] {
     decisions.push(can(principal, actions.createDistinctChannelForOthers, resource))
   }
   if (input.frozen) decisions.push(can(principal, actions.updateChannelFrozen, resource))
-  if (input.disabled !== undefined) decisions.push(serverOnly(principal, cid, "disable channels"))
-  if (members.some(({ role }) => role !== null)) decisions.push(serverOnly(principal, cid, "give channel roles"))
+  if (input.disabled !== undefined) {
+    decisions.push(serverOnly(principal, actions.disableChannel, resource, "disable channels"))
+  }
+  if (members.some(({ role }) => role !== null)) {
+    decisions.push(serverOnly(principal, actions.updateChannelRoles, resource, "give channel roles"))
+  }
   // Last, because this refusal says that there was one.
   if (deleted !== null) decisions.push(can(principal, actions.recreateChannel, channelAccess(deleted, null).resource))
   return decisions
-}
-
-/** What only servers do, whatever a caller's grants (contract/auth.md §6.2). */
-export function serverOnly(principal: AppCaller, cid: string, what: string): Decision {
-  if (principal.kind === "server") return { allowed: true }
-  return {
-    allowed: false,
-    action: "server-only",
-    resource: `channel:${cid}`,
-    checks: [{ check: "kind", passed: false, detail: `only server calls may ${what}` }],
-    error: new ApiError("notAllowed", `only server side requests can ${what}`),
-  }
 }
 
 /** Watching needs a socket to tell (contract/chat.md §3.4, the wire's own wording). */
@@ -171,7 +165,6 @@ const anyTeamRead = `${actions.readChannel.id}-any-team`
 export function readableBy(principal: AppCaller): Readable | null {
   if (principal.kind === "server") return null
   const nobody: Readable = { userId: "", openTypes: [], ownedTypes: [], memberRoles: [], teams: [] }
-  if (principal.calls !== null) return nobody
   const role = principal.kind === "anonymous" ? "anonymous" : principal.role
   const types = [...channelTypes.values()]
   const granting = (grant: string) =>
@@ -186,6 +179,9 @@ export function readableBy(principal: AppCaller): Readable | null {
   }
 }
 
+/** A user as such, whatever token they might come with. */
+const unlimited = { issuedAt: null, expiresAt: null, calls: null, scopes: null, proof: null } as const
+
 /** Whether somebody with this membership, or none, may read: by it, by their app's role or as the channel's creator. */
 export function readsWith(
   channel: Channel,
@@ -194,8 +190,8 @@ export function readsWith(
 ): boolean {
   const { resource } = channelAccess(channel, membership)
   const { id: userId, role, teams } = user
-  const principal = { kind: "user", appId: channel.appId, apiKey: "", userId, role, teams } as const
-  return isAllowed({ ...principal, issuedAt: null, expiresAt: null, calls: null }, actions.readChannel, resource)
+  const principal = { kind: "user", appId: channel.appId, apiKey: "", userId, role, teams, ...unlimited } as const
+  return isAllowed(principal, actions.readChannel, resource)
 }
 
 /** A channel as its readers see it (contract/models.json, ChannelResponse). */

@@ -2,6 +2,7 @@ import { type Expression, type SqlBool, sql } from "kysely"
 import type { Read, Tx } from "../../../store/database.ts"
 import type { FieldComparison, FilterNode, FilterTable } from "../../../store/filter.ts"
 import { filterCondition } from "../../../store/filter-condition.ts"
+import { type NamePattern, nameCondition } from "../../../store/name-condition.ts"
 import { applyPage, type Page, type Sort, type SortTable } from "../../../store/paginate.ts"
 import { type Places, statement } from "../../../store/statement.ts"
 
@@ -186,7 +187,10 @@ export interface Readable {
   readonly teams: readonly string[] | null
 }
 
-/** Channels that match and may be read; deleted ones never. One row more than the page is for finishPage. */
+/**
+ * Channels that match, may be read and are within `reach` of the caller's token (authorize/decide.ts); deleted ones
+ * never. One row more than the page is for finishPage.
+ */
 export function selectChannels(
   read: Read,
   appId: number,
@@ -194,6 +198,7 @@ export function selectChannels(
   sort: Sort,
   page: Page,
   readable: Readable | null,
+  reach: readonly (readonly NamePattern[])[],
 ): Promise<ChannelRow[]> {
   let query = read
     .selectFrom("channels")
@@ -202,6 +207,7 @@ export function selectChannels(
     .where("deleted_at", "is", null)
     .where(filterCondition(filter, channelFilters, read.capabilities))
   if (readable !== null) query = query.where(readableCondition(readable))
+  if (reach.length > 0) query = query.where(nameCondition(reach, { type: "channels.type", id: "channels.id" }))
   return applyPage(query, page, sort, read.capabilities).execute()
 }
 

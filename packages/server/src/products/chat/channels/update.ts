@@ -28,11 +28,13 @@ import {
   actions,
   type Channel,
   type ChannelAccess,
+  canRead,
   channelPicture,
   isDistinctId,
   requireEnabled,
+  serverOnly,
 } from "../types/index.ts"
-import { customText, readsWith, serverOnly, teamOf } from "./rules.ts"
+import { customText, readsWith, teamOf } from "./rules.ts"
 import { type ChannelChange, type ChannelRow, selectSeqBefore } from "./store.ts"
 
 export type UpdateRequest = Static<typeof wire.updateChannel.body>
@@ -46,9 +48,11 @@ export function mayUpdate(principal: AppCaller, access: ChannelAccess, body: Upd
   if (data?.frozen !== undefined && data.frozen !== channel.frozen) {
     decisions.push(can(principal, actions.updateChannelFrozen, resource))
   }
-  if (data?.disabled !== undefined) decisions.push(serverOnly(principal, channel.cid, "disable channels"))
+  if (data?.disabled !== undefined) {
+    decisions.push(serverOnly(principal, actions.disableChannel, resource, "disable channels"))
+  }
   if (data?.team !== undefined && teamOf(data.team) !== channel.team) {
-    decisions.push(serverOnly(principal, channel.cid, "move channels to another team"))
+    decisions.push(serverOnly(principal, actions.updateChannelTeam, resource, "move channels to another team"))
   }
   const added = memberInputs(add_members)
   decisions.push(
@@ -62,13 +66,15 @@ export function mayUpdate(principal: AppCaller, access: ChannelAccess, body: Upd
   )
   const givesRoles = [body.add_moderators, body.demote_moderators, body.assign_roles].some((list) => list?.length)
   if (givesRoles || added.some(({ role }) => role !== null)) {
-    decisions.push(serverOnly(principal, channel.cid, "give channel roles"))
+    decisions.push(serverOnly(principal, actions.updateChannelRoles, resource, "give channel roles"))
   }
   // Beside another change the message only says what happened; alone it is a system message like any other.
   if (body.message !== undefined) {
     if (decisions.length === 1) decisions.push(can(principal, actions.createSystemMessage, resource))
     decisions.push(...mayContain(principal, access, body.message))
   }
+  // What changes nothing still answers with the channel.
+  if (decisions.length === 1) decisions.push(canRead(principal, access))
   return decisions
 }
 

@@ -6,6 +6,7 @@ import type { Delivery } from "../../../events/event.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
 import type { Read } from "../../../store/database.ts"
+import { hearsPresence } from "../../../core/users/index.ts"
 import type { People } from "../members/index.ts"
 import { type Channel, type ChannelAccess, canRead, channelAccess, requireEnabled } from "../types/index.ts"
 import type { Channels } from "./cache.ts"
@@ -39,6 +40,7 @@ export async function follow(parts: WatchParts, read: Read, watch: Watch): Promi
   const channelTopics = watch.watches ? channels.map(({ channel }) => topics.channel(appId, channel.cid)) : []
   const presenceTopics = [...new Set(watch.presenceOf)]
     .slice(0, limits.presenceMembersMax)
+    .filter((id) => hearsPresence(principal, id))
     .map((id) => topics.presence(appId, id))
   await parts.sockets.subscribe({ connectionId, appId, userId, topics: [...channelTopics, ...presenceTopics] })
   if (!watch.watches) return

@@ -1,5 +1,5 @@
 import { ApiError, type AppCaller, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
-import { can, type Decision } from "../../../authorize/decide.ts"
+import { can, type Decision, noObjection, type Resource } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import { shared } from "../../../request/respond.ts"
@@ -13,11 +13,13 @@ import {
   type ChannelAccess,
   canReadHidden,
   channelPicture,
+  mayKnowChannel,
   messageResource,
   type OpenChannel,
   requireEnabled,
   requireKnown,
   seenAfterSeq,
+  serverOnly,
 } from "../types/index.ts"
 import type { Messages } from "./cache.ts"
 import { messageDeleted, messageNew, messageUpdated } from "./events.ts"
@@ -133,7 +135,7 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
       )
     },
     authorize: ({ principal, access, message, input }) => [
-      mayReadMessage(principal, access, message),
+      mayKnowMessage(principal, access, message),
       can(principal, actions.updateMessage, messageResource(access, message.id, message.user_id)),
       ...mayContain(principal, access, input.body.message),
     ],
@@ -154,11 +156,14 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
     writes: true,
     actorOf: ({ query }) => query.deleted_by,
     load: ({ input, appId, principal }) => loadMessage(parts, appId, principal, input.path.id),
-    authorize: ({ principal, access, message, input }) => [
-      mayReadMessage(principal, access, message),
-      can(principal, actions.deleteMessage, messageResource(access, message.id, message.user_id)),
-      mayDeleteForGood(principal, message, input.query.hard === true),
-    ],
+    authorize: ({ principal, access, message, input }) => {
+      const resource = messageResource(access, message.id, message.user_id)
+      return [
+        mayKnowMessage(principal, access, message),
+        can(principal, actions.deleteMessage, resource),
+        mayDeleteForGood(principal, resource, input.query.hard === true),
+      ]
+    },
     async handle({ input, appId, actor, access, message, tx, now }) {
       const hard = input.query.hard === true
       const row = hard
@@ -297,7 +302,8 @@ export function mayContain(principal: AppCaller, access: ChannelAccess, message:
   if ((mentioned_users !== undefined && mentioned_users.length > 0) || mentioned_channel || mentioned_here) {
     decisions.push(can(principal, actions.createMention, access.resource))
   }
-  if (principal.kind !== "server" && hasLink(message.text)) {
+  // Servers need no grant, so only their scopes are a reason to look.
+  if ((principal.kind !== "server" || principal.scopes !== null) && hasLink(message.text)) {
     decisions.push(can(principal, actions.addLinks, access.resource))
   }
   return decisions
@@ -323,16 +329,20 @@ const absentMessage = (id: string): ApiError => notFoundError("message", id)
 function mayReadMessage(principal: AppCaller, access: ChannelAccess, message: MessageRow): Decision {
   if (message.seq <= seenAfterSeq(access)) throw absentMessage(message.id)
   const readable = canReadHidden(principal, access, () => absentMessage(message.id))
-  return readable.allowed ? requireEnabled(principal, access.channel) : readable
+  if (!readable.allowed) return readable
+  const enabled = requireEnabled(principal, access.channel)
+  return enabled.allowed ? readable : enabled
 }
 
-function mayDeleteForGood(principal: AppCaller, message: MessageRow, hard: boolean): Decision {
-  if (!hard || principal.kind === "server") return { allowed: true }
-  return {
-    allowed: false,
-    action: "delete-message-hard",
-    resource: `message:${message.id}`,
-    checks: [{ check: "kind", passed: false, detail: "only server calls delete for good" }],
-    error: new ApiError("notAllowed", "only server side requests can delete messages for good"),
-  }
+/** For those who change it: a token may do that without reading. */
+function mayKnowMessage(principal: AppCaller, access: ChannelAccess, message: MessageRow): Decision {
+  if (message.seq <= seenAfterSeq(access)) throw absentMessage(message.id)
+  const known = mayKnowChannel(principal, access, () => absentMessage(message.id))
+  return known.allowed ? requireEnabled(principal, access.channel) : known
+}
+
+function mayDeleteForGood(principal: AppCaller, message: Resource, hard: boolean): Decision {
+  return hard
+    ? serverOnly(principal, actions.deleteMessageForGood, message, "delete messages for good")
+    : noObjection
 }

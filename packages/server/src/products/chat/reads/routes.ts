@@ -1,5 +1,5 @@
 import { ApiError, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
-import type { Decision } from "../../../authorize/decide.ts"
+import { type Decision, noObjection, withinReach } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import type { UnreadCounts } from "../../../core/users/index.ts"
 import { type Route, route } from "../../../request/route.ts"
@@ -8,6 +8,7 @@ import { type People, selectMember } from "../members/index.ts"
 import { type MessageRow, type Messages, selectLastMessage } from "../messages/index.ts"
 import {
   absentChannel,
+  actions,
   type ChannelAccess,
   chatTypeLimits,
   type OpenChannel,
@@ -39,7 +40,11 @@ export const readRoutes = (parts: ReadParts): Route[] => [
         return chain(upTo(parts, access, input.body.message_id), (message) => ({ access, message }))
       })
     },
-    authorize: ({ principal, access }) => [requireEnabled(principal, access.channel), requireReadEvents(access)],
+    authorize: ({ principal, access }) => [
+      requireEnabled(principal, access.channel),
+      requireReadEvents(access),
+      withinReach(principal, actions.markRead, access.resource),
+    ],
     async handle({ appId, actor, access, message, tx, now }) {
       const { channel } = access
       const userId = actor as string
@@ -101,6 +106,6 @@ async function markOf(tx: Tx, { channel }: ChannelAccess, message: MessageRow | 
 
 function requireReadEvents({ channel }: ChannelAccess): Decision {
   const { config } = channel.type
-  if (config.read_events) return { allowed: true }
+  if (config.read_events) return noObjection
   throw new ApiError("eventNotSupported", `read events are turned off in channels of type ${config.name}`)
 }

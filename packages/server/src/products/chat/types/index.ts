@@ -17,10 +17,12 @@ export {
   distinctId,
   isDistinctId,
   type Membership,
+  mayKnowChannel,
   messageResource,
   type OpenChannel,
   ownCapabilities,
   requireEnabled,
   requireKnown,
   seenAfterSeq,
+  serverOnly,
 } from "./rules.ts"

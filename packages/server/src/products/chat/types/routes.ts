@@ -1,18 +1,19 @@
 import { chat as operations } from "@weir/protocol"
-import { allowed } from "../../../authorize/decide.ts"
+import { can } from "../../../authorize/decide.ts"
+import { appResource } from "../../../core/apps/index.ts"
 import { type Route, route } from "../../../request/route.ts"
-import { grantTables } from "./actions.ts"
+import { actions, grantTables } from "./actions.ts"
 import { type ChannelType, channelType, channelTypes } from "./rules.ts"
 
 export const channelTypeRoutes = (): Route[] => [
   route(operations.listChannelTypes, {
-    authorize: () => allowed,
+    authorize: ({ principal, appId }) => can(principal, actions.readChannelType, appResource(appId)),
     handle: () => ({
       channel_types: Object.fromEntries(Array.from(channelTypes.values(), (type) => [type.name, typeResponse(type)])),
     }),
   }),
   route(operations.getChannelType, {
-    authorize: () => allowed,
+    authorize: ({ principal, appId }) => can(principal, actions.readChannelType, appResource(appId)),
     handle: ({ input }) => typeResponse(channelType(input.path.name)),
   }),
 ]

@@ -2,7 +2,17 @@
 // builds on this one.
 
 import { ApiError, type AppCaller, notFoundError } from "@weir/protocol"
-import { can, type Decision, hide, isAllowed, type Resource, requireAllowed } from "../../../authorize/decide.ts"
+import {
+  type Action,
+  can,
+  type Decision,
+  hide,
+  isAllowed,
+  mayKnow,
+  noObjection,
+  type Resource,
+  requireAllowed,
+} from "../../../authorize/decide.ts"
 import type { CompiledGrants } from "../../../authorize/grants.ts"
 import type { Awaitable } from "../../../base/chain.ts"
 import { actions, compiledGrants } from "./actions.ts"
@@ -172,6 +182,7 @@ export const channelAccess = (channel: Channel, membership: Membership | null): 
   resource: {
     kind: "channel",
     id: channel.cid,
+    name: `chat:${channel.cid}`,
     scope: channel.type.name,
     grants: channel.type.grants,
     relationRoles: relationRoles(membership),
@@ -201,22 +212,40 @@ export const canReadHidden = (principal: AppCaller, access: ChannelAccess, absen
  */
 export function requireKnown(principal: AppCaller, access: ChannelAccess | null, cid: string): ChannelAccess {
   if (access === null) throw absentChannel(cid)
-  requireAllowed(canReadHidden(principal, access))
+  requireAllowed(mayKnowChannel(principal, access, () => absentChannel(cid)))
   return access
 }
+
+/** Whether the caller may know of the channel; what is done to it is another decision. */
+export const mayKnowChannel = (principal: AppCaller, access: ChannelAccess, absent: () => ApiError): Decision =>
+  hide(mayKnow(principal, actions.readChannel, access.resource), absent)
 
 export const canRead = (principal: AppCaller, access: ChannelAccess): Decision =>
   can(principal, actions.readChannel, access.resource)
 
 /** A disabled channel is closed to everybody but servers (contract/chat.md §3.16). */
 export function requireEnabled(principal: AppCaller, channel: Channel): Decision {
-  if (!channel.disabled || principal.kind === "server") return { allowed: true }
+  if (!channel.disabled || principal.kind === "server") return noObjection
   return {
     allowed: false,
     action: "use-channel",
     resource: `channel:${channel.cid}`,
     checks: [{ check: "grant", passed: false, detail: "the channel is disabled" }],
+    remedy: "update the channel with data.disabled: false by a server call",
     error: new ApiError("notAllowed", `channel ${channel.cid} is disabled`),
+  }
+}
+
+/** What only servers do, whatever a caller's grants (contract/auth.md §6.2). `what` completes «only servers can …». */
+export function serverOnly(principal: AppCaller, action: Action, resource: Resource, what: string): Decision {
+  if (principal.kind === "server") return can(principal, action, resource)
+  return {
+    allowed: false,
+    action: action.id,
+    resource: `${resource.kind}:${resource.id}`,
+    checks: [{ check: "kind", passed: false, detail: `only server calls may ${what}` }],
+    remedy: "make the call from a backend, with a server token",
+    error: new ApiError("notAllowed", `only server side requests can ${what}`),
   }
 }
 

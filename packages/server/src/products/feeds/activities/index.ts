@@ -1,5 +1,6 @@
 // The door of feeds: builds the product from its three modules, which stand on each other in this order.
 
+import type { Explainer } from "../../../core/decisions/index.ts"
 import type { TaskHandler } from "../../../core/tasks/index.ts"
 import type { DeleteContent, Users } from "../../../core/users/index.ts"
 import type { Caches } from "../../../events/caches.ts"
@@ -9,6 +10,7 @@ import type { Route } from "../../../request/route.ts"
 import type { Read } from "../../../store/database.ts"
 import type { ModuleMigrations } from "../../../store/migrate.ts"
 import {
+  actions,
   createFeedLookUp,
   createFeeds,
   createPeople,
@@ -42,6 +44,8 @@ export interface FeedProduct {
   /** What the product does behind its replies, by kind of task. */
   readonly tasks: ReadonlyMap<string, TaskHandler>
   readonly deleteContent: DeleteContent
+  /** Lets operators ask who may do what in a feed, by the resource that the routes decide on. */
+  readonly explainer: Explainer
 }
 
 export function createFeedProduct({ caches, read, users, presence, sockets, wakeTasks }: FeedParts): FeedProduct {
@@ -59,6 +63,10 @@ export function createFeedProduct({ caches, read, users, presence, sockets, wake
     ],
     tasks: new Map([[settleFollowsTask, createSettleFollows({ relations, people })]]),
     deleteContent: createDeleteContent({ feeds, relations, people }),
+    explainer: {
+      actions: Object.values(actions),
+      resource: async (principal, feed) => (await lookUp.find(principal, feed))?.resource ?? null,
+    },
   }
 }
 

@@ -10,7 +10,7 @@ import {
 } from "@weir/protocol"
 import type { Static } from "typebox"
 import { Compile } from "typebox/compile"
-import { can, type Decision, hide, type Resource } from "../../../authorize/decide.ts"
+import { allowedFor, can, type Decision, hide, type Resource } from "../../../authorize/decide.ts"
 import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import {
@@ -35,7 +35,7 @@ export const activityResource = (row: ActivityRow): Resource => {
   const [feed = ""] = feedsOf(row)
   const group_id = feed.slice(0, feed.indexOf(":"))
   const author = { feed: row.id, group_id, created_by_id: row.user_id, visibility: "private" as const }
-  return { ...feedResource(author, noRelation), kind: "activity" }
+  return { ...feedResource(author, noRelation), kind: "activity", name: `feeds:${feed}` }
 }
 
 /**
@@ -48,7 +48,7 @@ export function mayReadActivity(principal: AppCaller, row: ActivityRow, feeds: r
   const isReader = feeds.some(({ feed, resource }) =>
     row.visibility === "private" ? readsPrivate(principal, feed) : mayRead(principal, resource).allowed,
   )
-  return isReader ? { allowed: true } : hide(asAuthor, () => absentActivity(row.id))
+  return isReader ? allowedFor(principal) : hide(asAuthor, () => absentActivity(row.id))
 }
 
 /** Authors delete what they wrote; the owner of every feed that it stands in may delete it too. */
@@ -56,7 +56,7 @@ export function mayDelete(principal: AppCaller, row: ActivityRow, feeds: readonl
   const asAuthor = can(principal, actions.deleteActivity, activityResource(row))
   const ownsAll =
     feeds.length > 0 && feeds.every(({ resource }) => can(principal, actions.deleteActivity, resource).allowed)
-  return ownsAll ? { allowed: true } : asAuthor
+  return ownsAll ? allowedFor(principal) : asAuthor
 }
 
 type Content = Static<typeof protocol.ActivityContent>

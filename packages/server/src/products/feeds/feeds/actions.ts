@@ -6,19 +6,19 @@ import type { Action } from "../../../authorize/decide.ts"
 import { type CompiledGrants, compileGrants, type GrantTable } from "../../../authorize/grants.ts"
 
 export const actions = {
-  createFeed: { id: "create-feed", name: "CreateFeed" },
-  readFeed: { id: "read-feed", name: "ReadFeed" },
-  updateFeed: { id: "update-feed", name: "UpdateFeed" },
-  updateFeedMembers: { id: "update-feed-members", name: "UpdateFeedMembers" },
+  createFeed: { id: "create-feed", name: "CreateFeed", level: "write" },
+  readFeed: { id: "read-feed", name: "ReadFeed", level: "read" },
+  updateFeed: { id: "update-feed", name: "UpdateFeed", level: "manage" },
+  updateFeedMembers: { id: "update-feed-members", name: "UpdateFeedMembers", level: "manage" },
   /** Accept and reject those who want to follow. */
-  updateFeedFollowers: { id: "update-feed-followers", name: "UpdateFeedFollowers" },
+  updateFeedFollowers: { id: "update-feed-followers", name: "UpdateFeedFollowers", level: "manage" },
   /** Let the feed follow others, and no longer. */
-  updateFeedFollowing: { id: "update-feed-following", name: "UpdateFeedFollowing" },
-  follow: { id: "follow", name: "Follow" },
-  addActivity: { id: "add-activity", name: "AddActivity" },
-  readActivity: { id: "read-activity", name: "ReadActivity" },
-  updateActivity: { id: "update-activity", name: "UpdateActivity" },
-  deleteActivity: { id: "delete-activity", name: "DeleteActivity" },
+  updateFeedFollowing: { id: "update-feed-following", name: "UpdateFeedFollowing", level: "write" },
+  follow: { id: "follow", name: "Follow", level: "write" },
+  addActivity: { id: "add-activity", name: "AddActivity", level: "write" },
+  readActivity: { id: "read-activity", name: "ReadActivity", level: "read" },
+  updateActivity: { id: "update-activity", name: "UpdateActivity", level: "write" },
+  deleteActivity: { id: "delete-activity", name: "DeleteActivity", level: "write" },
 } as const satisfies Record<string, Action>
 
 /** What `own_capabilities` can list. */

@@ -8,7 +8,7 @@ import {
   feeds as protocol,
   limits as wire,
 } from "@weir/protocol"
-import { can, type Decision, hide, isAllowed, type Resource } from "../../../authorize/decide.ts"
+import { allowedFor, can, type Decision, hide, isAllowed, type Resource } from "../../../authorize/decide.ts"
 import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import { actions, capabilities, grantsOf, type Visibility, visibilities } from "./actions.ts"
@@ -63,6 +63,7 @@ export function feedResource(feed: FeedCore, relation: Relation): Resource {
   return {
     kind: "feed",
     id: feed.feed,
+    name: `feeds:${feed.feed}`,
     scope: feed.group_id,
     grants: grantsOf(feed.visibility),
     relationRoles,
@@ -85,7 +86,7 @@ export const newFeedResource = (groupId: string, id: string): Resource =>
 export function knows(principal: AppCaller, resource: Resource): Decision {
   const reading = can(principal, actions.readFeed, resource)
   return reading.allowed || isAllowed(principal, actions.follow, resource)
-    ? { allowed: true }
+    ? allowedFor(principal)
     : hide(reading, () => absentFeed(resource.id))
 }
 

@@ -5,8 +5,9 @@
 import type { Action } from "../../../authorize/decide.ts"
 import { type CompiledGrants, compileGrants, type GrantTable } from "../../../authorize/grants.ts"
 
-const action = (id: string): Action => ({
+const action = (id: string, level: Action["level"]): Action => ({
   id,
+  level,
   name: id
     .split("-")
     .map((word) => word[0]?.toUpperCase() + word.slice(1))
@@ -14,15 +15,15 @@ const action = (id: string): Action => ({
 })
 
 export const actions = {
-  createCall: action("create-call"),
-  readCall: action("read-call"),
-  joinCall: action("join-call"),
-  endCall: action("end-call"),
-  updateCall: action("update-call"),
-  updateCallMember: action("update-call-member"),
-  removeCallMember: action("remove-call-member"),
+  createCall: action("create-call", "write"),
+  readCall: action("read-call", "read"),
+  joinCall: action("join-call", "write"),
+  endCall: action("end-call", "manage"),
+  updateCall: action("update-call", "manage"),
+  updateCallMember: action("update-call-member", "manage"),
+  removeCallMember: action("remove-call-member", "manage"),
   /** Ring or notify all members; whoever only looks at an open call must not. */
-  ringCall: action("ring-call"),
+  ringCall: action("ring-call", "write"),
 } as const
 
 const enter = ["read-call", "join-call"]
@@ -104,5 +105,10 @@ export const grantsOf = (type: string): CompiledGrants | undefined => compiled.g
 export const memberRolesOf = (type: string): string[] =>
   Object.keys(grantsByType[type] ?? {}).filter((role) => role !== "anonymous")
 
+const levelOf = (id: string): Action["level"] => {
+  if (id.startsWith("read-")) return "read"
+  return lead.includes(id) && id !== ring ? "manage" : "write"
+}
+
 /** Capabilities that roles of this type can hold at all, in the order of the list. */
-export const capabilities: readonly Action[] = everything.map(action)
+export const capabilities: readonly Action[] = everything.map((id) => action(id, levelOf(id)))

@@ -307,6 +307,8 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         issuedAt: null,
         expiresAt: null,
         calls: null,
+        scopes: null,
+        proof: null,
       }
       return !can(caller, actions.readCall, callResource(caller, view.call.type, view.call.cid, view)).allowed
     })

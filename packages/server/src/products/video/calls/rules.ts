@@ -41,6 +41,7 @@ export function callResource(principal: AppCaller, type: string, cid: string, vi
   return {
     kind: "call",
     id: cid,
+    name: `video:${cid}`,
     scope: type,
     grants: requireGrants(type),
     relationRoles,

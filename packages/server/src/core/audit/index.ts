@@ -1,0 +1,5 @@
+export { type Audit, append as appendAudit, createAudit } from "./cache.ts"
+export { migrations as auditMigrations } from "./migrations.ts"
+export { auditRoutes } from "./routes.ts"
+export { type AuditResponse, faultOf, rowOfResponse } from "./rules.ts"
+export { type Verification, verifyChain } from "./verify.ts"

@@ -1,0 +1,12 @@
+export { createRevocations, type Revocations } from "./cache.ts"
+export { migrations as revocationMigrations } from "./migrations.ts"
+export {
+  type NewRevocation,
+  type RevocationRouteParts,
+  receiptKeys,
+  revocationRoutes,
+  revoke,
+  revokeWithReceipt,
+} from "./routes.ts"
+export { createTruth, type Receipt, type Truth } from "./rules.ts"
+export { type RevocationRow, takeNonce } from "./store.ts"
