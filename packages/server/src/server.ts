@@ -66,6 +66,7 @@ import {
 import { clientAddress, isPrivateHop } from "./request/address.ts"
 import { createHttp, type Peer } from "./request/http.ts"
 import { type Listener, listen } from "./request/listen.ts"
+import { openApiOf } from "./request/openapi.ts"
 import { createPages } from "./request/pages.ts"
 import { createRateLimiter } from "./request/rate-limit.ts"
 import { createSocketDoor, isSocketPath } from "./request/socket.ts"
@@ -75,6 +76,7 @@ import type { Tx } from "./store/database.ts"
 import { UniqueViolation } from "./store/errors.ts"
 import { migrate } from "./store/migrate.ts"
 import { openDatabase } from "./store/open.ts"
+import { version } from "./version.ts"
 
 export interface ServerParts {
   readonly config: Config
@@ -222,6 +224,12 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     clock,
     log,
   })
+  // Made when somebody asks for it.
+  let openApiText: string | null = null
+  const openApi = async (): Promise<string> => {
+    openApiText ??= JSON.stringify(openApiOf(http.operations, version))
+    return openApiText
+  }
   let draining = false
   const pages = createPages({
     async readiness() {
@@ -233,7 +241,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       })
     },
     errorPage,
-    published: (path) => gate.published(path),
+    published: (path) => (path === "/openapi.json" ? openApi() : gate.published(path)),
   })
 
   /** The caller's end of a connection, behind the proxies that the settings trust. */

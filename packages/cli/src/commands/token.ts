@@ -2,7 +2,7 @@
 
 import { createHmac } from "node:crypto"
 import { ApiError, userIdPattern } from "@weir/protocol"
-import { leewaySeconds } from "@weir/server/authenticate/authenticate"
+import { leewaySecondsDefault } from "@weir/server/authenticate/policy"
 import { checkTimes, importSecret, verifyToken } from "@weir/server/authenticate/token"
 import {
   type Arguments,
@@ -108,12 +108,12 @@ function inspect(token: string, secret: string | null, apiKey: string, nowMs: nu
     return { ...said, signature: "not checked", verdict: isOver ? "refused" : "unknown", reason }
   }
   const kid = typeof header.kid === "string" ? header.kid : null
-  const key = { kid, alg: "HS256", key: importSecretOrThrow(secret) } as const
+  const key = { kid, alg: "HS256", key: importSecretOrThrow(secret), state: "active" } as const
   let isProved = false
   try {
     const proved = verifyToken(token, [key], apiKey)
     isProved = true
-    checkTimes(proved, nowSeconds, leewaySeconds)
+    checkTimes(proved.claims, nowSeconds, leewaySecondsDefault)
     return { ...said, signature: "valid", verdict: "accepted", reason: null }
   } catch (error) {
     if (!(error instanceof ApiError)) throw error

@@ -86,7 +86,7 @@ export const exportAudit = operation({
 
 export const verifyAudit = operation({
   name: "VerifyAudit",
-  method: "POST",
+  method: "GET",
   path: "/api/admin/v1/audit/verify",
   tag: "admin",
   summary: "Walks the chain and names the first row that was changed, moved, put in or taken out.",

@@ -87,7 +87,10 @@ export const createRevocation = operation({
     device_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
     /** Users' tokens of the whole app; those of servers end with their key or secret. */
     all: Type.Optional(Type.Literal(true)),
-    /** Tokens issued before this second end; now unless given. For jti and token_sha256 it does not matter. */
+    /**
+     * Tokens issued before this second end, those of the second itself do not. Unless given, all that were issued up to
+     * now and in this very second. For jti and token_sha256 it does not matter.
+     */
     before: Type.Optional(Timestamp),
     /** `shadow` refuses nobody and counts whom `enforce` would. */
     mode: Type.Optional(RevocationMode),

@@ -21,7 +21,7 @@ import { parseBytes, readBody, readBytes } from "./body.ts"
 import { type InputReader, inputReader } from "./input.ts"
 import type { LimitState, RateLimiter } from "./rate-limit.ts"
 import type { RecordRefusal, RefusalStage } from "./refusal.ts"
-import { answer, preflight, refusal } from "./respond.ts"
+import { answer, lines, preflight, refusal } from "./respond.ts"
 import {
   type AdminReadContext,
   type AdminRoute,
@@ -253,6 +253,8 @@ export function createHttp(parts: HttpParts): Http {
     const output = admin.writes
       ? await changeAsOperator(admin, context)
       : await admin.handle(context as unknown as Parameters<AdminRoute["handle"]>[0])
+    const { contentType } = entry.operation
+    if (contentType !== undefined) return lines(output as AsyncGenerator<string, void, undefined>, contentType)
     const options = { status: entry.operation.status, acceptsGzip: () => acceptsGzip(request) }
     return answer(output, exchange.startedMs, options)
   }

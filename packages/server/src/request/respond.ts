@@ -50,6 +50,22 @@ export function answer(output: object, startedMs: number, options: ResponseOptio
   return jsonResponse(json === "{}" ? `{${duration}` : `${json.slice(0, -1)},${duration}`, options)
 }
 
+/** An answer whose text is made as the caller reads it. The generator is ended when the caller goes away. */
+export function lines(text: AsyncGenerator<string, void, undefined>, contentType: string): Response {
+  const encoder = new TextEncoder()
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const next = await text.next()
+      if (next.done === true) controller.close()
+      else controller.enqueue(encoder.encode(next.value))
+    },
+    async cancel() {
+      await text.return()
+    },
+  })
+  return new Response(body, { headers: { ...baseHeaders, "content-type": contentType } })
+}
+
 export interface RefusalContext {
   operation: string
   startedMs: number

@@ -118,3 +118,12 @@ export const adminRead = <Op extends Operation>(
   operation: Op,
   handle: (context: AdminReadContext<Op>) => Awaitable<OutputOf<Op>>,
 ): AdminRoute => ({ operation, writes: false, prepare: null, handle: handle as unknown as AdminRoute["handle"] })
+
+/**
+ * A route of the management API that only looks and answers in lines, made as they are read: its operation says in
+ * which media type. What `handle` throws before the first of them is a refusal; later the answer just breaks off.
+ */
+export const adminStream = <Op extends Operation>(
+  operation: Op,
+  handle: (context: AdminReadContext<Op>) => Awaitable<AsyncGenerator<string, void, undefined>>,
+): AdminRoute => ({ operation, writes: false, prepare: null, handle: handle as unknown as AdminRoute["handle"] })

@@ -28,4 +28,17 @@ export const migrations: readonly Migration[] = [
       await query.insertInto("audit_head").values({ id: 1, seq: 0, hash: "" }).execute()
     },
   },
+  {
+    id: "0002_base",
+    async up({ schema, columns }) {
+      await schema
+        .alterTable("audit_head")
+        .addColumn("base_seq", columns.number, (column) => column.notNull().defaultTo(0))
+        .execute()
+      await schema
+        .alterTable("audit_head")
+        .addColumn("base_hash", columns.key, (column) => column.notNull().defaultTo(""))
+        .execute()
+    },
+  },
 ]

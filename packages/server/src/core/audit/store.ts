@@ -1,14 +1,16 @@
 import type { Read, Tx } from "../../store/database.ts"
 
+/** The columns bear the names of the entry's members (rules.ts, AuditResponse). */
 export interface AuditRow {
   /** From 1, without gaps. */
   seq: number
+  /** Milliseconds since 1970. */
   at: number
   app_id: number | null
   action: string
   actor: string
   address: string | null
-  /** JSON objects. */
+  /** Canonical JSON of objects. */
   target: string | null
   before: string | null
   after: string | null
@@ -17,11 +19,18 @@ export interface AuditRow {
   hash: string
 }
 
-/** The newest row's place and hash: one row. A chain whose end was cut off does not end in it. */
+/**
+ * Where the chain ends and where it begins, in one row. The rows that are there follow `base` and end in `seq`; a chain
+ * whose end or beginning was cut off does not.
+ */
 export interface AuditHeadRow {
+  /** Always 1. */
   id: number
   seq: number
   hash: string
+  /** Place and hash of the newest row that was pruned; 0 and empty while none was. */
+  base_seq: number
+  base_hash: string
 }
 
 declare module "../../store/database.ts" {
@@ -64,6 +73,37 @@ export const selectNewest = (
     .limit(limit)
     .execute()
 
+export interface WalkPage {
+  /** Null: from the lowest place that there is. */
+  readonly afterSeq: number | null
+  readonly appId?: number | null
+  readonly limit: number
+}
+
 /** In the order of the chain. */
-export const selectAfter = (read: Read, seq: number, limit: number): Promise<AuditRow[]> =>
-  read.selectFrom("audit_log").selectAll().where("seq", ">", seq).orderBy("seq").limit(limit).execute()
+export const selectInOrder = (read: Read, { afterSeq, appId = null, limit }: WalkPage): Promise<AuditRow[]> =>
+  read
+    .selectFrom("audit_log")
+    .selectAll()
+    .$if(afterSeq !== null, (query) => query.where("seq", ">", afterSeq ?? 0))
+    .$if(appId !== null, (query) => query.where("app_id", "=", appId))
+    .orderBy("seq")
+    .limit(limit)
+    .execute()
+
+/** The first place whose row is not older than this; undefined when all are. */
+export const selectFirstSince = (read: Read, atMs: number): Promise<{ seq: number } | undefined> =>
+  read.selectFrom("audit_log").select("seq").where("at", ">=", atMs).orderBy("seq").limit(1).executeTakeFirst()
+
+/** Takes away the rows up to this one, which is there, and moves the beginning of the chain behind it. */
+export async function deleteThrough(tx: Tx, through: { readonly seq: number; readonly hash: string }): Promise<void> {
+  await tx.deleteFrom("audit_log").where("seq", "<=", through.seq).execute()
+  await tx
+    .updateTable("audit_head")
+    .set({ base_seq: through.seq, base_hash: through.hash })
+    .where("id", "=", 1)
+    .execute()
+}
+
+export const selectHash = (read: Read, seq: number): Promise<{ hash: string } | undefined> =>
+  read.selectFrom("audit_log").select("hash").where("seq", "=", seq).executeTakeFirst()

@@ -179,7 +179,8 @@ function optionsOf(
   },
   now: number,
 ) {
-  const beforeMs = body.before === undefined ? now : parseTimestamp(body.before)
+  // Unless it is said otherwise, whoever holds a token at this moment is out, also when it was made in this second.
+  const beforeMs = body.before === undefined ? (Math.floor(now / 1000) + 1) * 1000 : parseTimestamp(body.before)
   if (beforeMs === null) throw inputError("before is not an RFC 3339 time", { before: "must be RFC 3339" })
   // A cut-off in the future would end tokens that are not made yet, the very ones that clients come back with.
   if (beforeMs > now + beforeAheadMs)

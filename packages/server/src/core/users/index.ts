@@ -1,5 +1,4 @@
 export { actions as userActions, hearsPresence, userResource } from "./actions.ts"
-export { actions as userActions, hearsPresence, userResource } from "./actions.ts"
 export { createUsers, dropUsers, type Users, userKey, usersById } from "./cache.ts"
 export { createConnectUser, createEnsureActor, requireUsers } from "./connect.ts"
 export { createDeletionHandler, createSweepHandler, type DeleteContent, type DeletionOptions } from "./deletion.ts"

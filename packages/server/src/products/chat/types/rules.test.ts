@@ -46,9 +46,11 @@ const user = (userId: string, role = "user", teams: string[] = []): UserPrincipa
   issuedAt: null,
   expiresAt: null,
   calls: null,
+  scopes: null,
+  proof: null,
 })
-const anonymous: AppCaller = { kind: "anonymous", appId: 1, apiKey: "k", calls: null }
-const server: AppCaller = { kind: "server", appId: 1, apiKey: "k" }
+const anonymous: AppCaller = { kind: "anonymous", appId: 1, apiKey: "k", calls: null, scopes: null, proof: null }
+const server: AppCaller = { kind: "server", appId: 1, apiKey: "k", scopes: null, proof: null }
 const member: Membership = { role: "channel_member", historyAfterSeq: 0 }
 
 describe("default grants", () => {
@@ -115,9 +117,20 @@ describe("default grants", () => {
   })
 
   test("a token for calls reaches no channel", () => {
-    const caller = { ...user("eve"), calls: { cids: ["default:x"], role: "admin" } }
+    const caller = { ...user("eve"), calls: { cids: ["default:x"], channelCids: [], role: "admin" } }
     for (const type of channelTypes.keys()) {
       expect(canRead(caller, channelAccess(channelOfType(type), member)).allowed).toBe(false)
+    }
+  })
+
+  test("a token that lists a channel reaches it with the rights that its user has there", () => {
+    const caller = (cid: string) => ({ ...user("eve"), calls: { cids: [], channelCids: [cid], role: "admin" } })
+    for (const type of channelTypes.keys()) {
+      const access = channelAccess(channelOfType(type), member)
+      expect(canRead(caller(`${type}:x`), access).allowed).toBe(true)
+      expect(canRead(caller(`${type}:y`), access).allowed).toBe(false)
+      const mayUpdate = (who: AppCaller) => can(who, actions.updateChannel, access.resource).allowed
+      expect(mayUpdate(caller(`${type}:x`))).toBe(mayUpdate(user("eve")))
     }
   })
 })

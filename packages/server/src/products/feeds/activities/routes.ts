@@ -1,5 +1,5 @@
 import { type AppCaller, inputError, feeds as operations } from "@weir/protocol"
-import { can, requireAllowed } from "../../../authorize/decide.ts"
+import { can, isNarrowed, requireAllowed, withinReach } from "../../../authorize/decide.ts"
 import { uuid } from "../../../base/ids.ts"
 import { requireUsers, type UserResponse } from "../../../core/users/index.ts"
 import { type Route, route } from "../../../request/route.ts"
@@ -9,9 +9,11 @@ import {
   addToCounts,
   type FeedLookUp,
   type FeedRow,
+  feedResource,
   knows,
   type LoadedFeed,
   lockFeeds,
+  noRelation,
   type People,
   type ReadActivities,
   readsPrivate,
@@ -22,7 +24,6 @@ import { activityAdded, activityDeleted, activityRemovedFromFeed, activityUpdate
 import {
   type ActivityResponse,
   absentActivity,
-  activityResource,
   activityResponse,
   changedContent,
   contentRow,
@@ -30,7 +31,9 @@ import {
   feedsOf,
   isSameRequest,
   mayDelete,
+  mayKnowActivity,
   mayReadActivity,
+  mayUpdateActivity,
   mentionedIn,
   newActivity,
   newestPlaces,
@@ -84,8 +87,8 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
     feeds.flatMap(({ resource }) => [knows(principal, resource), can(principal, actions.addActivity, resource)])
 
   const mayUpdate = (principal: AppCaller, { row, feeds }: LoadedActivity, written: readonly LoadedFeed[]) => [
-    mayReadActivity(principal, row, feeds),
-    can(principal, actions.updateActivity, activityResource(row)),
+    mayKnowActivity(principal, row, feeds),
+    mayUpdateActivity(principal, row),
     ...mayWriteTo(principal, written),
   ]
 
@@ -163,7 +166,7 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
       load: async ({ read, principal, input }) => {
         refuseUnsupportedContent(input.body)
         const loaded = await load(read, principal, input.path.id)
-        requireAllowed(mayReadActivity(principal, loaded.row, loaded.feeds))
+        requireAllowed(mayKnowActivity(principal, loaded.row, loaded.feeds))
         const written = input.body.feeds ? await lookUp.known(principal, input.body.feeds) : loaded.feeds
         return { ...loaded, written }
       },
@@ -199,7 +202,7 @@ export function activityRoutes({ lookUp, people }: ActivityRouteParts): Route[] 
         load(read, principal, input.path.id, { evenDeleted: input.query.hard_delete === true }),
       authorize: ({ principal, row, feeds }) => [
         // Once deleted it stands in no feed, so only its author may still know of it.
-        mayReadActivity(principal, row, row.deleted_at === null ? feeds : []),
+        mayKnowActivity(principal, row, row.deleted_at === null ? feeds : []),
         mayDelete(principal, row, feeds),
       ],
       async handle({ appId, actor, input, tx, now }) {
@@ -266,7 +269,9 @@ export const createReadActivities =
     if (asOwner) streams.push({ feed: feed.feed, isPrivate: true })
     let from: string | null = null
     if (requireGroup(feed.group_id).selector === "following") {
-      const followed = await selectFollowed(read, feed, asOwner, before, operations.feedLimits.followsPerFeedMax)
+      const all = await selectFollowed(read, feed, asOwner, before, operations.feedLimits.followsPerFeedMax)
+      // A token that is narrowed to the timeline shows what stands in feeds that it is narrowed to as well.
+      const followed = all.filter((target) => showsFollowed(principal, target))
       const plan = planMerge(followed, wanted)
       from = plan.from
       streams.push(...plan.feeds.map((name) => ({ feed: name, isPrivate: false })))
@@ -291,6 +296,13 @@ export const createReadActivities =
       ...(places.length > limit && last !== undefined ? { next: cursorOf(last.position) } : {}),
     }
   }
+
+const showsFollowed = (principal: AppCaller, { feed, ownerId }: { feed: string; ownerId: string }): boolean => {
+  if (!isNarrowed(principal)) return true
+  const group_id = feed.slice(0, feed.indexOf(":"))
+  const resource = feedResource({ feed, group_id, created_by_id: ownerId, visibility: "private" }, noRelation)
+  return withinReach(principal, actions.readActivity, resource).allowed
+}
 
 interface MaybeUnsupported {
   readonly visibility_tag?: unknown

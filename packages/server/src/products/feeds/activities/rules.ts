@@ -10,7 +10,7 @@ import {
 } from "@weir/protocol"
 import type { Static } from "typebox"
 import { Compile } from "typebox/compile"
-import { allowedFor, can, type Decision, hide, type Resource } from "../../../authorize/decide.ts"
+import { can, type Decision, granted, hide, mayKnow, type Resource } from "../../../authorize/decide.ts"
 import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import {
@@ -19,6 +19,7 @@ import {
   type LoadedFeed,
   mayRead,
   noRelation,
+  privateResource,
   readsPrivate,
   storable,
   timestamp,
@@ -30,12 +31,18 @@ export const absentActivity = (id: string): ApiError => notFoundError("activity"
 
 export const feedsOf = (row: ActivityRow): string[] => JSON.parse(row.feeds) as string[]
 
-/** The activity as a decision sees it: its author owns it, whichever feeds it stands in. */
-export const activityResource = (row: ActivityRow): Resource => {
-  const [feed = ""] = feedsOf(row)
-  const group_id = feed.slice(0, feed.indexOf(":"))
-  const author = { feed: row.id, group_id, created_by_id: row.user_id, visibility: "private" as const }
-  return { ...feedResource(author, noRelation), kind: "activity", name: `feeds:${feed}` }
+/**
+ * The activity as a decision sees it, once for each feed that it stands in: its author owns it everywhere, and a
+ * token's scopes speak of feeds.
+ */
+export function activityResources(row: ActivityRow): readonly Resource[] {
+  const feeds = feedsOf(row)
+  // In no feed: then no scope speaks of it.
+  return (feeds.length === 0 ? [""] : feeds).map((feed) => {
+    const group_id = feed.slice(0, feed.indexOf(":"))
+    const author = { feed: row.id, group_id, created_by_id: row.user_id, visibility: "private" as const }
+    return { ...feedResource(author, noRelation), kind: "activity", name: `feeds:${feed}` }
+  })
 }
 
 /**
@@ -43,21 +50,43 @@ export const activityResource = (row: ActivityRow): Resource => {
  * feed's owner). If not, it is as if there were none.
  */
 export function mayReadActivity(principal: AppCaller, row: ActivityRow, feeds: readonly LoadedFeed[]): Decision {
-  const asAuthor = can(principal, actions.readActivity, activityResource(row))
+  const asAuthor = anyOf(activityResources(row).map((resource) => can(principal, actions.readActivity, resource)))
   if (asAuthor.allowed) return asAuthor
   const isReader = feeds.some(({ feed, resource }) =>
     row.visibility === "private" ? readsPrivate(principal, feed) : mayRead(principal, resource).allowed,
   )
-  return isReader ? allowedFor(principal) : hide(asAuthor, () => absentActivity(row.id))
+  return isReader ? granted : hide(asAuthor, () => absentActivity(row.id))
 }
+
+/** May the caller know of the activity, whatever it is that is done to it; if not, it is as if there were none. */
+export function mayKnowActivity(principal: AppCaller, row: ActivityRow, feeds: readonly LoadedFeed[]): Decision {
+  const asAuthor = anyOf(activityResources(row).map((resource) => mayKnow(principal, actions.readActivity, resource)))
+  if (asAuthor.allowed) return asAuthor
+  const asReader = feeds
+    .map(({ feed, resource }) =>
+      mayKnow(principal, actions.readFeed, row.visibility === "private" ? privateResource(feed) : resource),
+    )
+    .find((decision) => decision.allowed)
+  return asReader ?? hide(asAuthor, () => absentActivity(row.id))
+}
+
+/** Authors change what they wrote; in every feed that it stands in, because it changes everywhere. */
+export const mayUpdateActivity = (principal: AppCaller, row: ActivityRow): Decision =>
+  everyOf(activityResources(row).map((resource) => can(principal, actions.updateActivity, resource)))
 
 /** Authors delete what they wrote; the owner of every feed that it stands in may delete it too. */
 export function mayDelete(principal: AppCaller, row: ActivityRow, feeds: readonly LoadedFeed[]): Decision {
-  const asAuthor = can(principal, actions.deleteActivity, activityResource(row))
+  const asAuthor = everyOf(activityResources(row).map((resource) => can(principal, actions.deleteActivity, resource)))
   const ownsAll =
     feeds.length > 0 && feeds.every(({ resource }) => can(principal, actions.deleteActivity, resource).allowed)
-  return ownsAll ? allowedFor(principal) : asAuthor
+  return ownsAll ? granted : asAuthor
 }
+
+// Both are handed at least one decision (activityResources).
+const anyOf = (decisions: readonly Decision[]): Decision =>
+  decisions.find((decision) => decision.allowed) ?? (decisions[0] as Decision)
+const everyOf = (decisions: readonly Decision[]): Decision =>
+  decisions.find((decision) => !decision.allowed) ?? (decisions[0] as Decision)
 
 type Content = Static<typeof protocol.ActivityContent>
 

@@ -30,6 +30,7 @@ export {
   knows,
   mayRead,
   noRelation,
+  privateResource,
   type Relation,
   readsPrivate,
   refuseUnsupported,

@@ -6,7 +6,7 @@ import {
   feeds as operations,
   userIdOf,
 } from "@weir/protocol"
-import { can, hide } from "../../../authorize/decide.ts"
+import { can, hide, requireAllowed } from "../../../authorize/decide.ts"
 import { uuid } from "../../../base/ids.ts"
 import { insertTask, newTask } from "../../../core/tasks/index.ts"
 import { requireUsers } from "../../../core/users/index.ts"
@@ -34,6 +34,7 @@ import {
   feedResource,
   feedResponse,
   isTightening,
+  mayFind,
   mayRead,
   memberRows,
   newFeed,
@@ -177,8 +178,7 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
         const relation = existing?.relation ?? (created ? noRelation : await relations.of(appId, name, owner))
         const resource = feedResource(row, relation)
         // Somebody may have made the feed, or closed it, between the decision and now.
-        const decision = mayRead(principal, resource)
-        if (!decision.allowed) throw decision.error
+        if (!created) requireAllowed(mayRead(principal, resource))
         const feed = await shownFeed(principal, row, resource)
         const context = { read: source, principal, feed: row }
         const members = await pageFeedMembers(source, appId, name, input.body.member_pagination ?? {}, {
@@ -216,7 +216,7 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
       load: async ({ principal, input }) =>
         lookUp.get(principal, feedNameOf(input.path.feed_group_id, input.path.feed_id)),
       authorize: ({ principal, resource }) => [
-        mayRead(principal, resource),
+        mayFind(principal, resource),
         can(principal, actions.updateFeed, resource),
       ],
       async handle({ appId, principal, actor, input, feed, relation, tx, now }) {
@@ -249,7 +249,7 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
       load: async ({ principal, input }) =>
         lookUp.get(principal, feedNameOf(input.path.feed_group_id, input.path.feed_id)),
       authorize: ({ principal, resource }) => [
-        mayRead(principal, resource),
+        mayFind(principal, resource),
         can(principal, actions.updateFeedMembers, resource),
       ],
       async handle({ appId, principal, actor, input, feed, tx, now }) {

@@ -8,7 +8,7 @@ import {
   feeds as protocol,
   limits as wire,
 } from "@weir/protocol"
-import { allowedFor, can, type Decision, hide, isAllowed, type Resource } from "../../../authorize/decide.ts"
+import { can, type Decision, hide, isAllowed, mayKnow, type Resource } from "../../../authorize/decide.ts"
 import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import { actions, capabilities, grantsOf, type Visibility, visibilities } from "./actions.ts"
@@ -84,11 +84,15 @@ export const newFeedResource = (groupId: string, id: string): Resource =>
 
 /** May the caller know that the feed is there: read it, or ask to follow it. If not, it is as if there were none. */
 export function knows(principal: AppCaller, resource: Resource): Decision {
-  const reading = can(principal, actions.readFeed, resource)
-  return reading.allowed || isAllowed(principal, actions.follow, resource)
-    ? allowedFor(principal)
-    : hide(reading, () => absentFeed(resource.id))
+  const reading = mayKnow(principal, actions.readFeed, resource)
+  if (reading.allowed) return reading
+  const following = mayKnow(principal, actions.follow, resource)
+  return following.allowed ? following : hide(reading, () => absentFeed(resource.id))
 }
+
+/** May the caller know of it as a reader does, whatever it is that is done to it; if not, it is as if there were none. */
+export const mayFind = (principal: AppCaller, resource: Resource): Decision =>
+  hide(mayKnow(principal, actions.readFeed, resource), () => absentFeed(resource.id))
 
 /** May the caller read it; if not, it is as if there were none. */
 export const mayRead = (principal: AppCaller, resource: Resource): Decision =>
@@ -116,9 +120,12 @@ const isIn = (principal: AppCaller, audience: Audience, feed: FeedCore, relation
 export const audiencesFor = (principal: AppCaller, feed: FeedCore, relation: Relation): Audience[] =>
   audiences.filter((audience) => isIn(principal, audience, feed, relation))
 
-/** Private activities are for the feed's owner, and for those who may read any feed. */
+/** The feed as a decision about its private activities sees it: they are for its owner, and whoever reads any feed. */
+export const privateResource = (feed: FeedCore): Resource =>
+  feedResource({ ...feed, visibility: "private" }, noRelation)
+
 export const readsPrivate = (principal: AppCaller, feed: FeedCore): boolean =>
-  isIn(principal, "private", feed, noRelation)
+  isAllowed(principal, actions.readFeed, privateResource(feed))
 
 /** Whether a change lets fewer people read or follow. */
 export const isTightening = (from: Visibility, to: Visibility): boolean =>

@@ -1,5 +1,5 @@
 import { ApiError, type AppCaller, inputError, feeds as operations, userIdOf } from "@weir/protocol"
-import { can } from "../../../authorize/decide.ts"
+import { can, canPerItem } from "../../../authorize/decide.ts"
 import { uuid } from "../../../base/ids.ts"
 import type { TaskHandler } from "../../../core/tasks/index.ts"
 import { type Route, route } from "../../../request/route.ts"
@@ -29,6 +29,7 @@ import {
   type FollowResponse,
   firstStatus,
   followResponse,
+  isWithinReach,
   newFollow,
   rejected,
   requireFeedInFilter,
@@ -160,7 +161,7 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
     }),
 
     route(operations.queryFollows, {
-      authorize: ({ principal }) => can(principal, queryFollows, followsResource),
+      authorize: ({ principal }) => canPerItem(principal, queryFollows, followsResource),
       async handle({ appId, principal, input, read }) {
         const { sort, limit, next, prev } = input.body
         const filter = parseFollowFilter(input.body.filter)
@@ -168,7 +169,9 @@ export function followRoutes(parts: FollowRouteParts): Route[] {
         if (userId !== null) requireFeedInFilter(filter)
         const query = { filter, sort, limit, next, prev }
         const { rows, ...cursors } = await findFollows(read, appId, userId, query, pageBounds)
-        return { follows: await shownAll(people, read, principal, rows), ...cursors }
+        // Whoever reads one of the two feeds may see that the other follows it, or is followed.
+        const reached = rows.filter((row) => isWithinReach(principal, row))
+        return { follows: await shownAll(people, read, principal, reached), ...cursors }
       },
     }),
   ]

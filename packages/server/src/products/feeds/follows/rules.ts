@@ -8,7 +8,7 @@ import {
   feeds as protocol,
   limits as wire,
 } from "@weir/protocol"
-import { isAllowed } from "../../../authorize/decide.ts"
+import { isAllowed, isNarrowed, withinReach } from "../../../authorize/decide.ts"
 import { jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import type { FilterNode } from "../../../store/filter.ts"
@@ -22,6 +22,7 @@ import {
   noRelation,
   timestamp,
 } from "../feeds/index.ts"
+import { followsOf, queryFollows } from "./actions.ts"
 import type { FollowRow, FollowStatus } from "./store.ts"
 
 /** What an absent follow and one of a hidden feed have in common. */
@@ -98,6 +99,11 @@ export function requireFeedInFilter(filter: FilterNode): void {
   if (!names)
     throw inputError("filter needs source_feed or target_feed", { filter: "needs source_feed or target_feed" })
 }
+
+/** Whether the caller's token reaches one of the two feeds of a follow. */
+export const isWithinReach = (principal: AppCaller, { source, target }: FollowRow): boolean =>
+  !isNarrowed(principal) ||
+  [source, target].some((feed) => withinReach(principal, queryFollows, followsOf(feed)).allowed)
 
 /** How one of the two feeds is shown to whoever looks at a follow. */
 export type ShowFeed = (row: FeedRow, createdBy: UserResponse) => FeedResponse

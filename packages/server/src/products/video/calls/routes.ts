@@ -9,7 +9,16 @@ import {
   userIdOf,
   limits as wireLimits,
 } from "@weir/protocol"
-import { can, type Decision, hide, type Resource, requireAllowed } from "../../../authorize/decide.ts"
+import {
+  can,
+  type Decision,
+  hide,
+  isAllowed,
+  mayKnow,
+  type Resource,
+  requireAllowed,
+  withinReach,
+} from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import { jsonWithin } from "../../../base/json.ts"
 import {
@@ -100,21 +109,28 @@ export function callRoutes(parts: CallRouteParts): Route[] {
     })
   }
 
-  /** Whether the caller may know of the call; if not, it is as if there were none. */
+  /** Whether the caller may see the call; if not, it is as if there were none. */
   const visible = (principal: AppCaller, { cid, resource }: Loaded): Decision =>
     hide(can(principal, actions.readCall, resource), () => absent(cid))
+
+  /** Whether the caller may know of the call, for those who change it: a token may do that without reading. */
+  const known = (principal: AppCaller, { cid, resource }: Loaded): Decision =>
+    hide(mayKnow(principal, actions.readCall, resource), () => absent(cid))
 
   /** Binds the caller's socket to the call's events, unless the right to hear them went away meanwhile. */
   const watch = async (principal: AppCaller, connectionId: string | null, type: string, cid: string): Promise<void> => {
     if (connectionId === null || principal.kind === "server") return
     const { appId } = principal
+    const mayHear = async (): Promise<boolean> => {
+      const view = await calls.get(callKey(appId, cid))
+      return isAllowed(principal, actions.readCall, callResource(principal, type, cid, view))
+    }
+    // Whoever made a call does not hear it with a token that only writes.
+    if (!(await mayHear())) return
     const userId = userIdOf(principal) ?? ANONYMOUS_USER_ID
     const subscription = { connectionId, appId, userId, topics: [topics.call(appId, cid)] }
     await parts.sockets.subscribe(subscription)
-    const view = await calls.get(callKey(appId, cid))
-    if (!can(principal, actions.readCall, callResource(principal, type, cid, view)).allowed) {
-      await parts.sockets.unsubscribe(subscription)
-    }
+    if (!(await mayHear())) await parts.sockets.unsubscribe(subscription)
   }
 
   return [
@@ -183,7 +199,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
       writes: true,
       load: ({ appId, principal, input }) => load(appId, principal, input.path.type, input.path.id),
       authorize: ({ principal, ...loaded }) => [
-        visible(principal, loaded),
+        known(principal, loaded),
         can(principal, actions.updateCall, loaded.resource),
       ],
       async handle({ appId, principal, input, cid, tx, now }) {
@@ -205,7 +221,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
       writes: true,
       load: ({ appId, principal, input }) => load(appId, principal, input.path.type, input.path.id),
       authorize: ({ principal, ...loaded }) => [
-        visible(principal, loaded),
+        known(principal, loaded),
         can(principal, actions.endCall, loaded.resource),
       ],
       async handle({ appId, principal, actor, cid, tx, now }) {
@@ -240,12 +256,14 @@ export function callRoutes(parts: CallRouteParts): Route[] {
       authorize: ({ principal, input, ...loaded }) => {
         const { update_members = [], remove_members = [] } = input.body
         const leaves = remove_members.every((userId) => userId === userIdOf(principal))
-        return [
-          visible(principal, loaded),
-          ...(update_members.length > 0 ? [can(principal, actions.updateCallMember, loaded.resource)] : []),
-          // Whoever is a member may always leave.
-          ...(remove_members.length > 0 && !leaves ? [can(principal, actions.removeCallMember, loaded.resource)] : []),
-        ]
+        const decisions = [known(principal, loaded)]
+        if (update_members.length > 0) decisions.push(can(principal, actions.updateCallMember, loaded.resource))
+        if (remove_members.length > 0) {
+          // Whoever is a member may always leave, if their token reaches as far.
+          const may = leaves ? withinReach : can
+          decisions.push(may(principal, actions.removeCallMember, loaded.resource))
+        }
+        return decisions.length === 1 ? [visible(principal, loaded)] : decisions
       },
       async handle({ appId, principal, input, cid, tx, now }) {
         const before = await requireView(tx, appId, cid)
