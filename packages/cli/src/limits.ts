@@ -1,6 +1,8 @@
 // Bounds of the command line. Units are at the end of each name.
 
 export const cliLimits = {
+  /** A revocation waits for the lease of a node that does not answer. */
+  requestTimeoutMs: 30_000,
   /** What `-` reads from standard input. */
   inputBytesMax: 64 * 1024,
   tokenLifetimeSecondsDefault: 24 * 60 * 60,

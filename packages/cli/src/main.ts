@@ -14,13 +14,33 @@ import {
   parseArguments,
   UsageError,
 } from "./command.ts"
+import { appsCreate, appsList, keysList, revoke, secretsAdd, secretsSet } from "./commands/apps.ts"
+import { exportAudit, pruneAuditLog, verifyAudit } from "./commands/audit.ts"
 import { config } from "./commands/config.ts"
 import { doctor } from "./commands/doctor.ts"
 import { serve } from "./commands/serve.ts"
 import { createToken, inspectToken } from "./commands/token.ts"
+import { explain, why } from "./commands/why.ts"
 import { cliLimits } from "./limits.ts"
 
-const commands: readonly Command[] = [serve, config, createToken, inspectToken, doctor]
+const commands: readonly Command[] = [
+  serve,
+  config,
+  createToken,
+  inspectToken,
+  why,
+  explain,
+  appsList,
+  appsCreate,
+  keysList,
+  secretsAdd,
+  secretsSet,
+  revoke,
+  doctor,
+  verifyAudit,
+  exportAudit,
+  pruneAuditLog,
+]
 
 /** Runs one command line (the words after `weir`) and gives its exit code. */
 export async function run(words: readonly string[], context: Context): Promise<ExitCode> {

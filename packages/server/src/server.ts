@@ -135,12 +135,15 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       if (sockets.subscriberCount(topics.presence(appId, userId)) > 0) void tellPresence(appId, userId)
     },
   })
+  // The gate closes sockets, so it comes after them; until it is there they have nobody to tell anything.
+  let mayDeliver = (): boolean => false
   const sockets = createSockets({
     clock,
     bus,
     presence,
     log,
     membersOf,
+    mayDeliver: () => mayDeliver(),
     onGone(appId, userId, heard) {
       chat.stoppedWatching(appId, userId, heard, clock.now()).catch((error) => {
         log.error("could not tell that somebody stopped watching", { cause: error })
@@ -159,6 +162,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     sockets,
   })
   const { keyStates, authenticate, decisions } = gate
+  mayDeliver = gate.revocations.mayDeliver
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
   const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })

@@ -83,7 +83,16 @@ function object(
   return Object.fromEntries(members)
 }
 
-const samples = ["absent", "1", "messaging:absent", "2020-01-01T00:00:00Z"]
+const samples = [
+  "absent",
+  "1",
+  "messaging:absent",
+  "2020-01-01T00:00:00Z",
+  // An API key, the id of a row, a digest.
+  "absentabsent",
+  "00000000-0000-4000-8000-000000000000",
+  "0".repeat(64),
+]
 
 function text({ pattern, minLength = 0 }: SchemaShape, of: string): string {
   const sample = samples.find(

@@ -116,9 +116,7 @@ const segment = fc.oneof(
   text(1),
   fc.tuple(text(0), text(0)).map(([head, tail]) => `${head}*${tail}`),
 )
-const pattern = fc
-  .tuple(fc.constantFrom(...scopeProducts, "*"), segment, segment)
-  .map((segments) => segments.join(":"))
+const pattern = fc.tuple(fc.constantFrom(...scopeProducts, "*"), segment, segment).map((segments) => segments.join(":"))
 const action = fc.constantFrom(...scopeLevels, "create-message", "read-channel")
 const scopesOf = fc
   .dictionary(pattern, fc.array(action, { maxLength: 3 }), { maxKeys: 5, noNullPrototype: true })

@@ -10,6 +10,7 @@ import type { MembersOf } from "./event.ts"
 import { limits } from "./limits.ts"
 import { createPresence } from "./presence.ts"
 import { createSockets, type Socket, type SocketData, type SocketIdentity, transportOptions } from "./sockets.ts"
+import { topics } from "./topics.ts"
 
 const ending: (() => unknown)[] = []
 afterEach(async () => {
@@ -38,7 +39,10 @@ const until = async (what: string, is: () => boolean, timeoutMs = 10_000): Promi
   }
 }
 
-function start(membersOf: (of: MembersOf) => readonly string[] | Promise<readonly string[]> = () => []): House {
+function start(
+  membersOf: (of: MembersOf) => readonly string[] | Promise<readonly string[]> = () => [],
+  mayDeliver = () => true,
+): House {
   const clock = manualClock(Date.now())
   const lines: string[] = []
   const log = createLogger({ level: "debug", format: "json", write: (line) => lines.push(line) })
@@ -52,11 +56,12 @@ function start(membersOf: (of: MembersOf) => readonly string[] | Promise<readonl
     presence,
     log,
     membersOf: (_, of) => membersOf(of),
+    mayDeliver,
     onGone: (_, userId, topics) => gone.push([userId, [...topics]]),
   })
   const admit = (socket: Socket, message: string): void => {
     try {
-      const connectionId = sockets.admit(socket, JSON.parse(message))
+      const connectionId = sockets.admit(socket, { ...JSON.parse(message), recheck: () => null })
       socket.send(JSON.stringify({ connectionId }))
     } catch (error) {
       sockets.refuse(socket, error as ApiError)
@@ -86,6 +91,12 @@ function start(membersOf: (of: MembersOf) => readonly string[] | Promise<readonl
     appId: 0,
     userId: "",
     hearsUser: false,
+    keepsCalls: false,
+    credential: null,
+    recheck: null,
+    address: "127.0.0.1",
+    client: null,
+    connectedAt: 0,
     expiresAtMs: null,
     topics: new Set(),
     heardAtMs: clock.monotonic(),
@@ -107,7 +118,17 @@ function start(membersOf: (of: MembersOf) => readonly string[] | Promise<readonl
     async open(identity) {
       const socket = await openTcpSocket(url, "/")
       ending.push(() => socket.destroy())
-      socket.send(1, JSON.stringify({ appId: app, userId: "jessica", lifetimeMs: null, hearsUser: true, ...identity }))
+      socket.send(
+        1,
+        JSON.stringify({
+          appId: app,
+          userId: "jessica",
+          lifetimeMs: null,
+          hearsUser: true,
+          keepsCalls: false,
+          ...identity,
+        }),
+      )
       await until("the first frame", () => socket.texts.length > 0)
       return Object.assign(socket, { connectionId: JSON.parse(socket.texts[0] as string).connectionId as string })
     },
@@ -157,20 +178,36 @@ describe("who hears what", () => {
     expect(house.log.join("")).toContain("look-up failed")
   })
 
-  test("unsubscribing takes a topic from a user's sockets, and not from that of a call token", async () => {
+  test("unsubscribing takes a topic from a user's sockets, and a call not from that of a call token", async () => {
     const house = start()
+    const call = topics.call(app, "default:a")
     const client = await house.open({})
-    const limited = await house.open({ hearsUser: false })
-    for (const socket of [client, limited]) await subscribe(house, socket, ["t"])
-    expect(house.sockets.subscribers("t", 10)).toEqual(["jessica"])
-    expect(house.sockets.subscriberCount("t")).toBe(2)
+    const limited = await house.open({ hearsUser: false, keepsCalls: true })
+    for (const socket of [client, limited]) await subscribe(house, socket, [call, "t"])
+    expect(house.sockets.subscribers(call, 10)).toEqual(["jessica"])
+    expect(house.sockets.subscriberCount(call)).toBe(2)
     house.sockets.deliver(app, [
+      { to: "unsubscribe", userIds: ["jessica"], topic: call },
       { to: "unsubscribe", userIds: ["jessica"], topic: "t" },
-      { to: "topic", topic: "t", frame: "1" },
-      { to: "users", userIds: ["jessica"], frame: "2" },
+      { to: "topic", topic: call, frame: "1" },
+      { to: "topic", topic: "t", frame: "2" },
+      { to: "users", userIds: ["jessica"], frame: "3" },
     ])
     await until("both", () => heard(client).length === 1 && heard(limited).length === 1)
-    expect([heard(client), heard(limited)]).toEqual([["2"], ["1"]])
+    expect([heard(client), heard(limited)]).toEqual([["3"], ["1"]])
+  })
+
+  test("what cannot be known to be allowed is not delivered", async () => {
+    let may = true
+    const house = start(undefined, () => may)
+    const client = await house.open({})
+    house.sockets.deliver(app, [{ to: "users", userIds: ["jessica"], frame: "1" }])
+    may = false
+    house.sockets.deliver(app, [{ to: "users", userIds: ["jessica"], frame: "2" }])
+    may = true
+    house.sockets.deliver(app, [{ to: "users", userIds: ["jessica"], frame: "3" }])
+    await until("the third", () => heard(client).length === 2)
+    expect(heard(client)).toEqual(["1", "3"])
   })
 
   test("a connection is bound by its own user of its own app only, and to a bounded number of things", async () => {

@@ -136,6 +136,8 @@ export interface SocketsParts {
   readonly log: Logger
   /** Ids of all members; from a cache when it can be. */
   readonly membersOf: (appId: number, of: MembersOf) => Awaitable<readonly string[]>
+  /** Whether this node may tell anybody anything now: it knows who was shut out. */
+  readonly mayDeliver: () => boolean
   /** A socket is gone, and with it what it was subscribed to. Must not throw. */
   readonly onGone: (appId: number, userId: string, topics: readonly string[]) => void
 }
@@ -147,7 +149,7 @@ type Command =
 /** What came of a command: the socket did it, is not the caller's or not open, or has no room for more. */
 type Outcome = "done" | "absent" | "full"
 
-export function createSockets({ clock, bus, presence, log, membersOf, onGone }: SocketsParts): Sockets {
+export function createSockets({ clock, bus, presence, log, membersOf, mayDeliver, onGone }: SocketsParts): Sockets {
   const byId = new Map<string, Socket>()
   const byUser = new Map<string, Set<Socket>>()
   const closing = new Set<Socket>()
@@ -406,6 +408,7 @@ export function createSockets({ clock, bus, presence, log, membersOf, onGone }: 
     subscribe: (subscription) => chain(apply("subscribe", subscription), requireDone),
     unsubscribe: (subscription) => chain(apply("unsubscribe", subscription), () => undefined),
     deliver(appId, deliveries) {
+      if (byId.size === 0 || !mayDeliver()) return
       for (const delivery of deliveries) deliverOne(appId, delivery)
     },
     subscribers(topic, max) {

@@ -19,7 +19,7 @@ import type { Logger } from "../base/log.ts"
 import type { Database, Tx } from "../store/database.ts"
 import { parseBytes, readBody, readBytes } from "./body.ts"
 import { type InputReader, inputReader } from "./input.ts"
-import type { LimitState, RateLimiter } from "./rate-limit.ts"
+import { type CountedOperation, type LimitState, RateLimitError, type RateLimiter } from "./rate-limit.ts"
 import type { RecordRefusal, RefusalStage } from "./refusal.ts"
 import { answer, lines, preflight, refusal } from "./respond.ts"
 import {
@@ -83,6 +83,8 @@ interface Entry {
   readonly reader: InputReader<Operation>
   readonly route: Route | null
   readonly admin: AdminRoute | null
+  /** Null: operators are not counted here. */
+  readonly counted: CountedOperation | null
 }
 
 /** Builds the pipeline. Throws when a route lacks what it must say or two answer at one address. */
@@ -99,7 +101,9 @@ export function createHttp(parts: HttpParts): Http {
     if (target.route !== null && typeof target.route.definition.authorize !== "function") {
       throw new Error(`route ${operation.name} decides nothing`)
     }
-    router.add(operation.method, operation.path, { operation, reader: inputReader(operation), ...target })
+    const counted =
+      target.route === null ? null : parts.limiter.operation(operation.name, target.route.definition.limit ?? null)
+    router.add(operation.method, operation.path, { operation, reader: inputReader(operation), counted, ...target })
   }
 
   const answerRequest: ServeHttp = (request, peer) => {
@@ -111,6 +115,7 @@ export function createHttp(parts: HttpParts): Http {
       stage: "authenticate",
       credentials: null,
       caller: null,
+      limitState: null,
     }
     if (request.method === "OPTIONS") return preflight(request)
     try {
@@ -165,25 +170,24 @@ export function createHttp(parts: HttpParts): Http {
       exchange.stage = "access"
       if (!entry.operation.access.includes(principal.kind)) throw wrongKind(principal, entry.operation)
       exchange.stage = "rate-limit"
-      return chain(takeLimit(exchange, route, principal, now), (limitState) => {
-        exchange.stage = "input"
-        return chain(bodyOf(request, entry.operation, signedBytes), (body) => {
-          const input = entry.reader.read(params, query, body)
-          return runRoute(exchange, route, principal, input, query, now, limitState)
-        })
+      takeLimit(exchange, entry, credentials, principal, now)
+      exchange.stage = "input"
+      return chain(bodyOf(request, entry.operation, signedBytes), (body) => {
+        const input = entry.reader.read(params, query, body)
+        return runRoute(exchange, route, principal, input, query, now)
       })
     })
   }
 
+  /** Before the body is read, so that a caller who is over the limit costs no more than their headers. */
   function takeLimit(
     exchange: Exchange,
-    route: Route,
+    { counted }: Entry,
+    { client, address }: Credentials,
     principal: AppCaller,
     now: number,
-  ): Awaitable<LimitState | null> {
-    const { limit } = route.definition
-    if (limit === undefined || principal.kind === "server") return null
-    return parts.limiter.take(limit, principal.appId, exchange.peer.address, now)
+  ): void {
+    if (counted !== null) exchange.limitState = parts.limiter.take(counted, principal, client, address, now)
   }
 
   function runRoute(
@@ -193,7 +197,6 @@ export function createHttp(parts: HttpParts): Http {
     input: RouteContext<Operation>["input"],
     query: Query,
     now: number,
-    limitState: LimitState | null,
   ): Awaitable<Response> {
     const { definition, operation } = route
     const acting = actingUser(principal, route, input)
@@ -231,7 +234,7 @@ export function createHttp(parts: HttpParts): Http {
       answer(output, exchange.startedMs, {
         status: operation.status,
         acceptsGzip: () => acceptsGzip(exchange.request),
-        limitState,
+        limitState: exchange.limitState,
       }),
     )
   }
@@ -319,6 +322,7 @@ export function createHttp(parts: HttpParts): Http {
       startedMs: exchange.startedMs,
       errorPages: errorPagesOf(exchange.request),
       decisionId,
+      limitState: error instanceof RateLimitError ? error.state : exchange.limitState,
     })
   }
 }
@@ -331,6 +335,8 @@ interface Exchange {
   stage: RefusalStage
   credentials: Credentials | null
   caller: AppCaller | null
+  /** What is left of the tightest limit; null where nothing was counted. */
+  limitState: LimitState | null
 }
 
 const noLoad = {}

@@ -73,7 +73,12 @@ describe("openapi.json", () => {
         "/api/v2/feeds/feed_groups/user/feeds/jessica",
         { ...asUser, body: {} },
       ],
-      ["POST", "/api/v2/video/call/{type}/{id}", "/api/v2/video/call/default/standup", { ...asUser, body: { data: {} } }],
+      [
+        "POST",
+        "/api/v2/video/call/{type}/{id}",
+        "/api/v2/video/call/default/standup",
+        { ...asUser, body: { data: {} } },
+      ],
       ["GET", "/api/admin/v1/apps/{app}/keys", `/api/admin/v1/apps/${app}/keys`, asAdmin],
       ["GET", "/api/admin/v1/apps/{app}/audit", `/api/admin/v1/apps/${app}/audit`, asAdmin],
       ["GET", "/api/admin/v1/apps/{app}/token-policy", `/api/admin/v1/apps/${app}/token-policy`, asAdmin],
@@ -94,8 +99,11 @@ describe("openapi.json", () => {
     for (const [method, template, path, options] of tour) {
       const answer = await server.call(method, path, options)
       expect([path, answer.status < 300]).toEqual([path, true])
-      const { schema } = document.paths[template][method.toLowerCase()].responses[answer.status].content["application/json"]
-      const errors = [...Compile(schema).Errors(answer.body)].map((error) => `${template}${error.instancePath} ${error.message}`)
+      const { schema } =
+        document.paths[template][method.toLowerCase()].responses[answer.status].content["application/json"]
+      const errors = [...Compile(schema).Errors(answer.body)].map(
+        (error) => `${template}${error.instancePath} ${error.message}`,
+      )
       expect(errors).toEqual([])
     }
   })

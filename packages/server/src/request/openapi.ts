@@ -1,7 +1,7 @@
 // OpenAPI 3.1 from the operations themselves, so that it cannot say something that the server does not do: the schemas
 // are the ones that requests are validated with and answers are typed by (JSON Schema 2020-12, which 3.1 speaks).
 
-import { type ErrorName, errorCatalogue, errorEnvelope, ApiError, type Operation } from "@weir/protocol"
+import { ApiError, type ErrorName, errorCatalogue, errorEnvelope, type Operation } from "@weir/protocol"
 
 type Json = Record<string, unknown>
 
@@ -110,7 +110,8 @@ function responsesOf(operation: Operation, isAdmin: boolean): Json {
     [String(operation.status)]: { description: "Done", content: json(plain(operation.output)) },
   }
   const names: ErrorName[] = [...(isAdmin ? operatorErrors : operation.keyOnly ? keyOnlyErrors : appErrors)]
-  for (const name of ["input", "payloadTooBig", ...operation.errors] as const) if (!names.includes(name)) names.push(name)
+  for (const name of ["input", "payloadTooBig", ...operation.errors] as const)
+    if (!names.includes(name)) names.push(name)
   const byStatus = new Map<number, ErrorName[]>()
   for (const name of names) {
     const { status } = errorCatalogue[name]
@@ -161,7 +162,8 @@ const securitySchemes = {
     type: "apiKey",
     in: "header",
     name: "Signature",
-    description: "HTTP Message Signature (RFC 9421) with hmac-sha256 over method, target, Content-Digest, created and nonce",
+    description:
+      "HTTP Message Signature (RFC 9421) with hmac-sha256 over method, target, Content-Digest, created and nonce",
   },
   basic: {
     type: "http",

@@ -19,6 +19,20 @@ const baseHeaders: Record<string, string> = {
 
 // Made once: turning a plain object into headers costs more than the rest of a small response.
 const plainHeaders = new Headers(baseHeaders)
+// A response copies its headers, so one object serves all that differ in these three alone.
+const limitedHeaders = new Headers(baseHeaders)
+let lastLimit = -1
+let lastReset = -1
+
+/** Good until the next call, for a response that is made now. */
+function headersWith({ limit, remaining, reset }: LimitState): Headers {
+  if (limit !== lastLimit) limitedHeaders.set("x-ratelimit-limit", String(limit))
+  if (reset !== lastReset) limitedHeaders.set("x-ratelimit-reset", String(reset))
+  limitedHeaders.set("x-ratelimit-remaining", String(remaining))
+  lastLimit = limit
+  lastReset = reset
+  return limitedHeaders
+}
 
 export interface ResponseOptions {
   status: number
@@ -72,6 +86,8 @@ export interface RefusalContext {
   /** Where the pages of the error codes are, without a trailing slash. */
   errorPages: string
   decisionId: string | null
+  /** Where the request was counted before it was refused, or because of it. */
+  limitState?: LimitState | null
 }
 
 /** The error envelope as a response. */
@@ -85,14 +101,15 @@ export function refusal(error: ApiError, context: RefusalContext): Response {
   const headers: Record<string, string> = {}
   if (error.retryAfterSeconds !== undefined) headers["retry-after"] = String(error.retryAfterSeconds)
   if (context.decisionId !== null) headers["x-decision-id"] = context.decisionId
-  return jsonResponse(JSON.stringify(envelope), { status: error.status, acceptsGzip: () => false, headers })
+  const { limitState } = context
+  return jsonResponse(JSON.stringify(envelope), { status: error.status, acceptsGzip: () => false, headers, limitState })
 }
 
 function jsonResponse(json: string, options: ResponseOptions): Response {
   const { limitState } = options
   const zips = json.length >= gzipBytesMin && options.acceptsGzip()
-  if (!options.headers && !limitState && !zips) {
-    return new Response(json, { status: options.status, headers: plainHeaders })
+  if (!options.headers && !zips) {
+    return new Response(json, { status: options.status, headers: limitState ? headersWith(limitState) : plainHeaders })
   }
   const headers: Record<string, string> = { ...baseHeaders, ...options.headers }
   if (limitState) {

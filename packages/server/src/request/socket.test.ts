@@ -121,7 +121,7 @@ describe("connecting", () => {
     const refused = await dial(server, "jessica", {
       url: url(userToken("jessica", { iat: 1, exp: 2 }), { user_id: "jessica" }),
     })
-    expect(Object.keys(refused.first)).toEqual(["error"])
+    expect(Object.keys(refused.first)).toEqual(["error", "decision_id"])
     expectEnvelope(refused.first.error)
     expect(refused.first.error.message).toBe('Connect failed with error: "JWTAuth error: token is expired (exp)"')
     expect((await refused.closed).code).toBe(4040)

@@ -342,7 +342,7 @@ function newSocketData(handshake: Handshake, legacy: boolean, errorPages: string
     errorFrame: (error, connectionId, decisionId) => {
       const envelope = errorEnvelope(error, "Connect", "0.00ms", `${errorPages}/${error.code}`)
       const decision = decisionId === null ? {} : { decision_id: decisionId }
-      if (legacy) return JSON.stringify({ error: { ...envelope, ...decision } })
+      if (legacy) return JSON.stringify({ error: envelope, ...decision })
       const created_at = new Date(clock.now()).toISOString()
       const frame = { type: "connection.error", connection_id: connectionId, created_at, error: envelope, ...decision }
       return frameOf(frame)

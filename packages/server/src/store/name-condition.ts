@@ -24,10 +24,7 @@ export interface NameColumns {
 }
 
 /** Rows whose name matches a pattern of every list; no list matches all rows, an empty list none. */
-export const nameCondition = (
-  lists: readonly (readonly NamePattern[])[],
-  columns: NameColumns,
-): RawBuilder<SqlBool> =>
+export const nameCondition = (lists: readonly (readonly NamePattern[])[], columns: NameColumns): RawBuilder<SqlBool> =>
   lists.length === 0
     ? sql<SqlBool>`(1 = 1)`
     : sql<SqlBool>`(${sql.join(

@@ -67,8 +67,8 @@ const endFault =
   (last: ChainPlace): string | null => {
     if (head === undefined) return "the row that names the end of the chain is missing"
     if (head.seq !== last.seq) return `the chain ends at row ${last.seq}, and should end at row ${head.seq}`
-    if (head.hash !== last.hash) return "the end of the chain is not the row that was written there"
-    return newestSeq > head.seq ? "a row was put in behind the end of the chain" : null
+    if (!(newestSeq <= head.seq)) return "a row was put in behind the end of the chain, or its end was set back"
+    return head.hash === last.hash ? null : "the end of the chain is not the row that was written there"
   }
 
 /**

@@ -37,6 +37,8 @@ export interface Revocations {
   readonly truth: Truth
   /** Throws ApiError unavailable while the lease is over. */
   requireLease(): void
+  /** Whether events may go to sockets now. When not, the sockets are closed: what they miss they have to ask for. */
+  mayDeliver(): boolean
   /** What has ended a credential, or null. Throws as requireLease does. */
   check(question: RevocationQuestion): Revoked | null
   /** After the commit of a revocation: applies it here, waits for the other nodes, and gives the signed receipt. */
@@ -214,13 +216,23 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
   }
   await renew()
 
-  const watch = setInterval(() => {
-    if (hasLease() || isFenced || closed) return
+  const fence = (): void => {
+    if (isFenced || closed) return
     isFenced = true
     log.error("this node cannot know what has been revoked: it closes its sockets and lets nobody in", {
       lease_ms: limits.leaseMs,
     })
     parts.fence(unavailable())
+  }
+  let looks = 0
+  const watch = setInterval(() => {
+    if (hasLease() || closed) {
+      looks = 0
+      return
+    }
+    looks += 1
+    if (looks === 1) renewNow()
+    if (looks >= limits.looksBeforeFence) fence()
   }, limits.watchEveryMs)
   watch.unref?.()
 
@@ -252,23 +264,37 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
 
   let loop: ReturnType<typeof setTimeout>
   let running: Promise<void> = Promise.resolve()
+  let isRunning = false
   const schedule = (delayMs: number): void => {
     loop = setTimeout(() => {
       const startedMs = clock.monotonic()
+      isRunning = true
       running = renew()
         .then(upkeep)
         .catch((error) => log.warn("the lease could not be renewed", { cause: error }))
         .then(() => {
+          isRunning = false
           if (!closed) schedule(Math.max(0, limits.renewEveryMs - (clock.monotonic() - startedMs)))
         })
     }, delayMs)
     loop.unref?.()
+  }
+  const renewNow = (): void => {
+    if (isRunning) return
+    clearTimeout(loop)
+    schedule(0)
   }
   schedule(limits.renewEveryMs)
 
   return {
     truth,
     requireLease,
+    mayDeliver() {
+      if (hasLease()) return true
+      // What is left out here would be missing without a trace, so the sockets go and ask for it.
+      fence()
+      return false
+    },
     check(question) {
       requireLease()
       return truth.check(question, (entry) => onShadow(entry, question))

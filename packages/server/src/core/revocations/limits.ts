@@ -5,6 +5,11 @@ export const limits = {
   renewEveryMs: 1_000,
   /** It looks this often whether its lease is over. */
   watchEveryMs: 100,
+  /**
+   * A process that was stopped for a while finds its lease over when it wakes, and asks at once. So many looks in a row
+   * it may take before its sockets are closed; meanwhile nobody is let in and nothing delivered.
+   */
+  looksBeforeFence: 5,
   /** Rows of one read. */
   readBatchMax: 5_000,
   /** Revocations in force, over all apps. */

@@ -257,7 +257,8 @@ export async function queryUsers(read: Read, appId: number, query: UsersQuery): 
     .where(filterCondition(filter, filterTable, read.capabilities))
   if (!query.includeDeactivated) select = select.where("deactivated_at", "is", null)
   if (query.teams !== null) select = select.where(inOneOf(query.teams, read.capabilities))
-  if (query.reach.length > 0) select = select.where(nameCondition(query.reach, { type: { is: "user" }, id: "users.id" }))
+  if (query.reach.length > 0)
+    select = select.where(nameCondition(query.reach, { type: { is: "user" }, id: "users.id" }))
   const found = await applyPage(select, page, sort, read.capabilities).execute()
   return finishPage(found, page, sort).rows.map(userOf)
 }

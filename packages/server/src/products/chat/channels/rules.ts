@@ -1,6 +1,6 @@
 // What may be said of a channel, and how one is shown.
 
-import { ApiError, type AppCaller, inputError, type chat as wire, limits as wireLimits } from "@weir/protocol"
+import { type AppCaller, inputError, type chat as wire, limits as wireLimits } from "@weir/protocol"
 import type { Static } from "typebox"
 import { can, type Decision, isAllowed, type Resource } from "../../../authorize/decide.ts"
 import { isGranted, rolesWith } from "../../../authorize/grants.ts"

@@ -2,11 +2,11 @@
 // must end it too, wherever the two meet; see follow().
 
 import { type AppCaller, userIdOf } from "@weir/protocol"
+import { hearsPresence } from "../../../core/users/index.ts"
 import type { Delivery } from "../../../events/event.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
 import type { Read } from "../../../store/database.ts"
-import { hearsPresence } from "../../../core/users/index.ts"
 import type { People } from "../members/index.ts"
 import { type Channel, type ChannelAccess, canRead, channelAccess, requireEnabled } from "../types/index.ts"
 import type { Channels } from "./cache.ts"

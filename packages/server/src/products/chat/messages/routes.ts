@@ -1,4 +1,4 @@
-import { ApiError, type AppCaller, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
+import { type ApiError, type AppCaller, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
 import { can, type Decision, noObjection, type Resource } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
@@ -342,7 +342,5 @@ function mayKnowMessage(principal: AppCaller, access: ChannelAccess, message: Me
 }
 
 function mayDeleteForGood(principal: AppCaller, message: Resource, hard: boolean): Decision {
-  return hard
-    ? serverOnly(principal, actions.deleteMessageForGood, message, "delete messages for good")
-    : noObjection
+  return hard ? serverOnly(principal, actions.deleteMessageForGood, message, "delete messages for good") : noObjection
 }

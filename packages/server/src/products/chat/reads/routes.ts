@@ -8,7 +8,6 @@ import { type People, selectMember } from "../members/index.ts"
 import { type MessageRow, type Messages, selectLastMessage } from "../messages/index.ts"
 import {
   absentChannel,
-  actions,
   type ChannelAccess,
   chatTypeLimits,
   type OpenChannel,
@@ -17,6 +16,7 @@ import {
   requireKnown,
   seenAfterSeq,
 } from "../types/index.ts"
+import { markRead } from "./actions.ts"
 import { messageRead } from "./events.ts"
 import { limits } from "./limits.ts"
 import { countingTypes, showsReads } from "./rules.ts"
@@ -43,7 +43,7 @@ export const readRoutes = (parts: ReadParts): Route[] => [
     authorize: ({ principal, access }) => [
       requireEnabled(principal, access.channel),
       requireReadEvents(access),
-      withinReach(principal, actions.markRead, access.resource),
+      withinReach(principal, markRead, access.resource),
     ],
     async handle({ appId, actor, access, message, tx, now }) {
       const { channel } = access

@@ -34,8 +34,6 @@ export const actions = {
   updateMessage: { id: "update-message", name: "UpdateMessage", level: "write" },
   deleteMessage: { id: "delete-message", name: "DeleteMessage", level: "write" },
   sendCustomEvent: { id: "send-custom-event", name: "SendCustomEvent", level: "write" },
-  /** Needs no grant beside reading; a token's scopes name it. */
-  markRead: { id: "mark-read", name: "MarkRead", level: "write" },
   // What only servers do: no role has these.
   disableChannel: { id: "disable-channel", name: "DisableChannel", level: "manage" },
   updateChannelTeam: { id: "update-channel-team", name: "UpdateChannelTeam", level: "manage" },

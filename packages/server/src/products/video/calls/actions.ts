@@ -26,6 +26,9 @@ export const actions = {
   ringCall: action("ring-call", "write"),
 } as const
 
+/** Every member may leave, so no grant names it; the scopes of a token do. */
+export const leaveCall = action("leave-call", "write")
+
 const enter = ["read-call", "join-call"]
 const talk = ["send-audio", "send-video", "screenshare"]
 const react = ["create-reaction", "send-event"]

@@ -35,7 +35,7 @@ import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
 import { type Route, route } from "../../../request/route.ts"
 import type { Read, Tx } from "../../../store/database.ts"
-import { actions } from "./actions.ts"
+import { actions, leaveCall } from "./actions.ts"
 import { type Calls, callKey, dropCall, selectView } from "./cache.ts"
 import { callCreated, callEnded, callRing, callUpdated, memberAdded, memberRemoved, memberUpdated } from "./events.ts"
 import { limits } from "./limits.ts"
@@ -260,8 +260,11 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         if (update_members.length > 0) decisions.push(can(principal, actions.updateCallMember, loaded.resource))
         if (remove_members.length > 0) {
           // Whoever is a member may always leave, if their token reaches as far.
-          const may = leaves ? withinReach : can
-          decisions.push(may(principal, actions.removeCallMember, loaded.resource))
+          decisions.push(
+            leaves
+              ? withinReach(principal, leaveCall, loaded.resource)
+              : can(principal, actions.removeCallMember, loaded.resource),
+          )
         }
         return decisions.length === 1 ? [visible(principal, loaded)] : decisions
       },

@@ -1,0 +1,112 @@
+// Every operation of the management API that changes something stands in the audit log. Operations are found, not
+// listed: a new one that needs a real target or a real body fails here until it is given one.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import type { Operation } from "@weir/protocol"
+import { type Answer, serverToken, type TestServer, userToken } from "../src/testing.ts"
+import { asAdmin, createApp, databaseKinds, type OtherApp, startOn } from "./fixtures.ts"
+import { minimalInput } from "./minimal-input.ts"
+
+/** What a call needs to succeed, beyond the smallest input that its schemas accept. */
+interface Real {
+  /** Parameters of the path; `app` and `api_key` are those of an app made for the test unless said here. */
+  readonly params?: Readonly<Record<string, string>>
+  readonly body?: unknown
+}
+
+/** Operations that are asked with a body and change nothing. */
+const looksOnly: ReadonlySet<string> = new Set(["Explain"])
+
+const adminPath = "/api/admin/v1"
+const methodsThatChange: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"])
+
+for (const kind of databaseKinds) {
+  describe(`audited operations on ${kind}`, () => {
+    let server: TestServer
+    let app: OtherApp
+    beforeAll(async () => {
+      server = await startOn(kind)
+      app = await createApp(server, "audited")
+    })
+    afterAll(() => server.close())
+
+    const admin = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+      const answer = await server.call(method, adminPath + path, { ...asAdmin, body })
+      expect({ path, status: answer.status }).toEqual({ path, status: answer.status < 300 ? answer.status : 200 })
+      return answer
+    }
+
+    /** By the names of operations; each makes its own target, so that none depends on another. */
+    const real: Readonly<Record<string, () => Promise<Real>>> = {
+      CreateApp: async () => ({ body: { name: "new" } }),
+      UpdateAppState: async () => ({ body: { name: "renamed" } }),
+      UpdateTokenPolicy: async () => ({ body: { leeway_seconds: 6 } }),
+      UpdateKey: async () => ({ body: { label: "renamed" } }),
+      async UpdateSecret() {
+        const { body } = await admin("POST", `/apps/${app.id}/keys/${app.apiKey}/secrets`, { state: "standby" })
+        return { params: { kid: body.secret.kid }, body: { label: "renamed" } }
+      },
+      CreateRevocation: async () => ({ body: { user_id: "jessica" } }),
+      async UndoRevocation() {
+        const { body } = await admin("POST", `/apps/${app.id}/revocations`, { user_id: "jessica", mode: "shadow" })
+        return { params: { id: body.receipt.id } }
+      },
+      async EndSession() {
+        const own = await createApp(server, "sessions")
+        const asOwn = { apiKey: own.apiKey, as: serverToken({}, own.secret) }
+        const users = { jessica: { id: "jessica" } }
+        expect((await server.call("POST", "/api/v2/users", { ...asOwn, body: { users } })).status).toBe(201)
+        const as = userToken("jessica", {}, own.secret)
+        expect((await server.call("GET", "/api/v2/users", { apiKey: own.apiKey, as })).status).toBe(200)
+        const { body } = await admin("GET", `/apps/${own.id}/sessions?user_id=jessica`)
+        return { params: { app: String(own.id), id: body.sessions[0].id } }
+      },
+      Explain: async () => ({
+        body: { user_id: "jessica", action: "read-app", resource: { type: "app", id: String(app.id) } },
+      }),
+    }
+
+    const newestSeq = async (): Promise<number> => (await admin("GET", "/audit?limit=1")).body.entries[0].seq
+
+    test("each change leaves a row with its operator, its app and its action", async () => {
+      const changing = server.server.operations.filter(
+        ({ access, method }) => access.includes("operator") && methodsThatChange.has(method),
+      )
+      expect(changing.length).toBeGreaterThan(8)
+      const names = new Set(changing.map(({ name }) => name))
+      expect(Object.keys(real).filter((name) => !names.has(name))).toEqual([])
+      const faults: string[] = []
+      for (const operation of changing) {
+        const given = (await real[operation.name]?.()) ?? {}
+        const params: Record<string, string> = { app: String(app.id), api_key: app.apiKey, ...given.params }
+        const before = await newestSeq()
+        const { status, body } = await send(operation, params, given.body)
+        const { entries } = (await admin("GET", "/audit?limit=10")).body
+        // biome-ignore lint/suspicious/noExplicitAny: whatever the wire brings
+        const added = entries.filter(({ seq }: any) => seq > before)
+        const expectedRows = looksOnly.has(operation.name) ? added.length === 0 : added.length > 0
+        if (status >= 300) faults.push(`${operation.name}: ${status} ${body.message}; give it what it needs`)
+        else if (!expectedRows) faults.push(`${operation.name}: ${added.length} rows`)
+        for (const { actor, address, action, app_id, target } of added) {
+          expect({ action, actor, address }).toEqual({
+            action: expect.stringMatching(/^[a-z_]+\.[a-z_]+$/),
+            actor: "admin token",
+            address: expect.stringMatching(/127\.0\.0\.1/),
+          })
+          expect(target).not.toBeNull()
+          if (params.app !== undefined && operation.path.includes("{app}")) expect(app_id).toBe(Number(params.app))
+        }
+      }
+      expect(faults).toEqual([])
+      expect((await admin("GET", "/audit/verify")).body).toMatchObject({ whole: true, fault: null })
+    }, 60_000)
+
+    function send(operation: Operation, params: Record<string, string>, given: unknown): Promise<Answer> {
+      const minimal = minimalInput(operation)
+      const path = operation.path.replace(/\{(\w+)\}/g, (whole, name: string) => params[name] ?? whole)
+      const query = minimal.target.split("?")[1]
+      const target = query === undefined ? path : `${path}?${query}`
+      return server.call(operation.method, target, { ...asAdmin, body: given ?? minimal.body })
+    }
+  })
+}
