@@ -10,7 +10,7 @@ import type { ServerSide } from "./server-side.ts"
 export const serverSide: ServerSide | null = {
   serverAuth: (apiSecret) => {
     checkSecret(apiSecret)
-    return serverAuth(apiSecret, systemTimers)
+    return serverAuth("token", { apiKey: "", apiSecret, kid: undefined }, systemTimers)
   },
   signToken,
   verifyWebhook,

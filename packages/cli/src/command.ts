@@ -11,6 +11,11 @@ export interface Context {
   readonly env: Env
   /** Writes one line of the result to standard output. */
   readonly print: (line: string) => void
+  /**
+   * Resolves when what was printed has been taken, so that a long result does not pile up in memory. Throws
+   * CommandError when nobody reads any more. Absent: printing takes at once.
+   */
+  readonly written?: () => Promise<void>
   /** Writes one line for people to standard error. */
   readonly complain: (line: string) => void
   /** All of standard input, up to `bytesMax`. */

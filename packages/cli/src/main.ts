@@ -126,14 +126,31 @@ async function readInput(bytesMax: number): Promise<string> {
   return Buffer.concat(chunks).toString("utf8")
 }
 
+// A pipe takes what was written when its reader does; leaving before that would cut the result off.
+let taken: Promise<Error | null> = Promise.resolve(null)
+
+function print(line: string): void {
+  taken = new Promise((resolve) => {
+    process.stdout.write(`${line}\n`, (error) => resolve(error ?? null))
+  })
+}
+
+async function written(): Promise<void> {
+  if ((await taken) !== null) throw new CommandError("standard output was closed before the end of the result")
+}
+
 if (import.meta.main) {
+  // written() tells of it, where it matters.
+  process.stdout.on("error", () => {})
   const code = await run(process.argv.slice(2), {
     env: process.env,
-    print: (line) => void process.stdout.write(`${line}\n`),
+    print,
+    written,
     complain: (line) => void process.stderr.write(`${line}\n`),
     readInput,
     now: Date.now,
   })
+  await taken
   // Connections that a check gave up on must not keep the process alive.
   process.exit(code)
 }

@@ -144,7 +144,7 @@ for (const kind of kinds) {
         ["verify", "--head", "x"],
         ["verify", "--head", "5"],
         ["export", "more"],
-        ["export", "--after", "-1"],
+        ["export", "--after=-1"],
         ["export", "--app", "x"],
         ["prune"],
         ["prune", "--before", "yesterday"],
@@ -188,12 +188,17 @@ test("a long export through a pipe arrives whole, and a database without a log s
       select n, n, 'a.b', 'x', '{"text":"${"y".repeat(500)}"}', 'h', 'h' from n`)
     await sql.close()
     const child = weir("export")
-    await Bun.sleep(300)
+    // A reader that takes its time.
+    await Bun.sleep(1000)
     const text = await new Response(child.stdout).text()
     expect(await child.exited).toBe(0)
     const lines = text.trimEnd().split("\n")
     expect(lines.length).toBe(20_000)
     expect(JSON.parse(lines.at(-1) as string).seq).toBe(20_000)
+    const cutOff = weir("export")
+    await cutOff.stdout.cancel()
+    expect(await cutOff.exited).toBe(1)
+    expect(await new Response(cutOff.stderr).text()).toMatch(/^weir: standard output was closed/)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

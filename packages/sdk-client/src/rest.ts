@@ -24,6 +24,17 @@ export interface RestAuth {
   token(): Promise<string | null>
   /** A token instead of one that the server called expired; null when there cannot be one. */
   replace: ((refused: string) => Promise<string>) | null
+  /** Headers that prove this very request, where the caller proves itself so. Asked anew for each repeat. */
+  readonly sign?: (request: SignedParts) => Promise<Record<string, string>>
+}
+
+/** What a signature covers. */
+export interface SignedParts {
+  readonly method: string
+  /** Absolute. */
+  readonly url: string
+  /** The text that is sent, or undefined. */
+  readonly body: string | undefined
 }
 
 export interface RestOptions {
@@ -90,7 +101,13 @@ export function createRest(options: RestOptions): Rest {
       abort.abort()
     }, timeoutMs)
     try {
-      const response = await fetch(urlOf(request), initOf(request, auth, token, abort.signal))
+      const url = urlOf(request)
+      const init = initOf(request, auth, token, abort.signal)
+      if (auth.sign !== undefined) {
+        const body = init.body === undefined ? undefined : String(init.body)
+        Object.assign(init.headers as object, await auth.sign({ method: request.method, url, body }))
+      }
+      const response = await fetch(url, init)
       return { response, text: await response.text() }
     } catch (cause) {
       if (isTimeout)

@@ -150,7 +150,7 @@ describe("a token that ends", () => {
       askingMost = Math.max(askingMost, asking)
       await Bun.sleep(20)
       asking -= 1
-      return app.createToken("ann", { expiresIn: 2, jti: asked })
+      return app.createToken("ann", { expiresIn: 2, jti: String(asked) })
     })
     const fixedSockets = recordingSockets()
     const fixed = newClient({ openSocket: fixedSockets.openSocket })
@@ -174,7 +174,8 @@ describe("a token that ends", () => {
     expect(fixed.connectionState).toBe("failed")
   })
 
-  const expired = (jti: number) => app.createToken("ann", { issuedAt: unixSeconds() - 60, expiresIn: 30, jti })
+  const expired = (jti: number) =>
+    app.createToken("ann", { issuedAt: unixSeconds() - 60, expiresIn: 30, jti: String(jti) })
 
   test("before the connect, given as text, is refused at once and once", async () => {
     const before = weir.connects
@@ -288,7 +289,7 @@ describe("tokens that were revoked", () => {
 
   test("end the connection, and only a newer one opens it again", async () => {
     const { openSocket, closes } = recordingSockets()
-    const old = (jti: number) => app.createToken("eve", { issuedAt: unixSeconds() - 60, jti })
+    const old = (jti: number) => app.createToken("eve", { issuedAt: unixSeconds() - 60, jti: String(jti) })
     let asked = 0
     const eve = newClient({ openSocket })
     const oldOnes = 3

@@ -3,8 +3,24 @@
 export { WeirApiError, WeirTransportError } from "../../sdk-client/src/errors.ts"
 export type { Operations } from "../../sdk-client/src/operations.ts"
 export type * from "../../sdk-client/src/wire.ts"
+export {
+  type AdminInput,
+  createWeirAdmin,
+  type Receipt,
+  type ReceiptKey,
+  verifyReceipt,
+  type WeirAdmin,
+  type WeirAdminOptions,
+} from "./admin.ts"
 export { limits } from "./limits.ts"
 export { createWeirServer, type WeirServer, type WeirServerOptions, WeirTaskError } from "./server.ts"
+export { type AuthMethod, type SignatureOptions, signRequest } from "./server-auth.ts"
+export {
+  expressTokenEndpoint,
+  honoTokenEndpoint,
+  nextTokenEndpoint,
+  type TokenEndpointOptions,
+} from "./token-endpoint.ts"
 export {
   type CallTokenOptions,
   createCallToken,

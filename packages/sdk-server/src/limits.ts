@@ -7,6 +7,9 @@ export const limits = {
   secretBytesMin: 32,
   userIdCharsMax: 255,
   callCidsMax: 100,
+  tokenIdCharsMax: 128,
+  /** A private key in PEM. */
+  privateKeyCharsMax: 4096,
   /** Life of a token unless told otherwise. */
   tokenLifeSecondsDefault: 24 * 60 * 60,
   tokenLifeSecondsMax: 10 * 365 * 24 * 60 * 60,

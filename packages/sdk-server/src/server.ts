@@ -7,7 +7,7 @@ import { sleep, systemTimers, type Timers } from "../../sdk-client/src/timers.ts
 import type { Answer, Task } from "../../sdk-client/src/wire.ts"
 import { limits } from "./limits.ts"
 import { checkSecret } from "./secret.ts"
-import { serverAuth } from "./server-auth.ts"
+import { type AuthMethod, serverAuth } from "./server-auth.ts"
 import {
   type CallTokenOptions,
   createCallToken,
@@ -21,7 +21,12 @@ import { readWebhook, verifyWebhook, verifyWebhookAsync, type WebhookBody, type 
 
 export interface WeirServerOptions {
   apiKey: string
+  /** API secret; or, with `auth: "token"`, the private key of a pair in PEM. */
   apiSecret: string
+  /** Which of the key's secrets this is: the server then tries no other. */
+  kid?: string
+  /** How calls prove who makes them; `token` unless told otherwise. */
+  auth?: AuthMethod
   /** Address of the server. Without it: the environment's WEIR_URL, else 127.0.0.1:3030. */
   baseUrl?: string
   /** Of one REST request. */
@@ -83,17 +88,20 @@ export function createWeirServer(options: WeirServerOptions): WeirServer {
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
     timers,
   })
-  const auth = serverAuth(apiSecret, timers)
+  const { kid } = options
+  const auth = serverAuth(options.auth ?? "token", { apiKey, apiSecret, kid }, timers)
+  const withKid = <Options extends TokenOptions>(given?: Options): Options =>
+    (kid === undefined ? (given ?? {}) : { kid, ...given }) as Options
   const operations = createOperations(<A>(request: RestRequest) => rest.call<A>(request, auth))
 
   return {
     ...operations,
     apiKey,
     baseUrl,
-    createToken: (userId, tokenOptions) => createToken(apiSecret, userId, tokenOptions),
-    createTokenAsync: (userId, tokenOptions) => createTokenAsync(apiSecret, userId, tokenOptions),
-    createCallToken: (tokenOptions) => createCallToken(apiSecret, tokenOptions),
-    createCallTokenAsync: (tokenOptions) => createCallTokenAsync(apiSecret, tokenOptions),
+    createToken: (userId, tokenOptions) => createToken(apiSecret, userId, withKid(tokenOptions)),
+    createTokenAsync: (userId, tokenOptions) => createTokenAsync(apiSecret, userId, withKid(tokenOptions)),
+    createCallToken: (tokenOptions) => createCallToken(apiSecret, withKid(tokenOptions)),
+    createCallTokenAsync: (tokenOptions) => createCallTokenAsync(apiSecret, withKid(tokenOptions)),
     verifyWebhook: (body, signature) => verifyWebhook(body, signature, apiSecret),
     verifyWebhookAsync: (body, signature) => verifyWebhookAsync(body, signature, apiSecret),
     readWebhook: (body, signature) => readWebhook(body, signature, apiSecret),

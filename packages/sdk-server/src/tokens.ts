@@ -1,9 +1,9 @@
-// Tokens: compact JWS (RFC 7515) with HS256, the key being the API secret's text. Each kind comes in two forms:
-// at once, where the platform can hash without a promise (Node, Bun), and `…Async` everywhere.
+// Tokens: compact JWS (RFC 7515), signed with the API secret's text (HS256) or with a private key (ES256, EdDSA). Each
+// kind comes in two forms: at once, where the platform can sign without a promise (Node, Bun), and `…Async` everywhere.
 
-import { syncPlatform } from "#platform"
+import { parseScopes, type Scopes } from "@weir/protocol"
 import { limits } from "./limits.ts"
-import { checkSecret, hmacSha256Async } from "./secret.ts"
+import { algorithmOf, signInput, signInputAsync } from "./signing.ts"
 
 /** Seconds, or a number with a unit: `45s`, `30m`, `24h`, `7d`. */
 export type Duration = number | `${number}${"s" | "m" | "h" | "d"}`
@@ -13,7 +13,15 @@ export interface TokenOptions {
   expiresIn?: Duration | null
   /** When it was made; now unless told otherwise. A number counts Unix seconds. */
   issuedAt?: Date | number
-  /** Further claims. They cannot replace `user_id`, `exp`, `iat` or `server`. */
+  /** Which of the key's secrets signs it: the server then tries no other. */
+  kid?: string
+  /** Narrows the token: resource pattern to actions, such as `{"chat:messaging:*": ["read"]}`. It only takes away. */
+  scopes?: Scopes
+  /** An id, by which this one token can be revoked; true makes one. */
+  jti?: string | true
+  /** The device that it is for, by which all tokens of a device can be revoked. */
+  deviceId?: string
+  /** Further claims. They cannot replace those that have an option or an argument of their own. */
   [claim: string]: unknown
 }
 
@@ -34,27 +42,27 @@ type Claims = Record<string, unknown>
  * `Async` form works.
  */
 export const createToken = (apiSecret: string, userId: string, options: TokenOptions = {}): string =>
-  signToken(apiSecret, userClaims(userId, options))
+  signToken(apiSecret, userClaims(userId, options), options.kid)
 
 /** As createToken, on any platform. */
 export const createTokenAsync = (apiSecret: string, userId: string, options: TokenOptions = {}): Promise<string> =>
-  signAsync(apiSecret, () => userClaims(userId, options))
+  signAsync(apiSecret, () => userClaims(userId, options), options.kid)
 
 /** A token for the app itself (contract/auth.md §2.7): it may do everything, so it must never leave your servers. */
 export const createServerToken = (apiSecret: string, options: TokenOptions = {}): string =>
-  signToken(apiSecret, serverClaims(options))
+  signToken(apiSecret, serverClaims(options), options.kid)
 
 /** As createServerToken, on any platform. */
 export const createServerTokenAsync = (apiSecret: string, options: TokenOptions = {}): Promise<string> =>
-  signAsync(apiSecret, () => serverClaims(options))
+  signAsync(apiSecret, () => serverClaims(options), options.kid)
 
 /** A token that opens only the listed calls (contract/auth.md §2.5). */
 export const createCallToken = (apiSecret: string, options: CallTokenOptions): string =>
-  signToken(apiSecret, callClaims(options))
+  signToken(apiSecret, callClaims(options), options.kid)
 
 /** As createCallToken, on any platform. */
 export const createCallTokenAsync = (apiSecret: string, options: CallTokenOptions): Promise<string> =>
-  signAsync(apiSecret, () => callClaims(options))
+  signAsync(apiSecret, () => callClaims(options), options.kid)
 
 function userClaims(userId: string, options: TokenOptions): Claims {
   return { user_id: checkedUserId(userId), ...standardClaims(options) }
@@ -75,15 +83,37 @@ function callClaims({ callCids, role, userId = "!anon", ...options }: CallTokenO
   return { user_id: id, call_cids: callCids, ...(role === undefined ? {} : { role }), ...standardClaims(options) }
 }
 
-const reservedClaims = ["user_id", "exp", "iat", "server"]
+const reservedClaims = ["user_id", "exp", "iat", "server", "device_id"]
 
-function standardClaims({ expiresIn, issuedAt, ...claims }: TokenOptions): Claims {
+function standardClaims({ expiresIn, issuedAt, kid: _, scopes, jti, deviceId, ...rest }: TokenOptions): Claims {
+  const claims = { ...rest, ...scopesClaim(scopes), ...idClaims(jti, deviceId) }
   for (const claim of reservedClaims) {
-    if (Object.hasOwn(claims, claim)) throw new TypeError(`the claim ${claim} cannot be given as an extra claim`)
+    if (Object.hasOwn(rest, claim)) throw new TypeError(`the claim ${claim} cannot be given as an extra claim`)
   }
   const iat = secondsOf(issuedAt ?? Date.now() / 1000)
   if (expiresIn === null) return { ...claims, iat }
   return { ...claims, iat, exp: iat + durationSecondsOf(expiresIn ?? limits.tokenLifeSecondsDefault) }
+}
+
+function scopesClaim(scopes: Scopes | undefined): Claims {
+  if (scopes === undefined) return {}
+  try {
+    return { scopes: { ...parseScopes(scopes) } }
+  } catch (error) {
+    throw new TypeError((error as Error).message)
+  }
+}
+
+function idClaims(jti: string | true | undefined, deviceId: string | undefined): Claims {
+  const ids: Claims = {}
+  if (jti !== undefined) ids.jti = jti === true ? crypto.randomUUID() : checkedId("jti", jti)
+  if (deviceId !== undefined) ids.device_id = checkedId("deviceId", deviceId)
+  return ids
+}
+
+function checkedId(name: string, id: unknown): string {
+  if (typeof id === "string" && id !== "" && id.length <= limits.tokenIdCharsMax) return id
+  throw new TypeError(`${name} must be a text of 1 to ${limits.tokenIdCharsMax} characters`)
 }
 
 // Rounded down: an `iat` in the future would be refused (contract/auth.md §2.9).
@@ -113,23 +143,24 @@ function checkedUserId(userId: string): string {
 }
 
 /** A token with exactly these claims. Throws as createToken does, but does not look into the claims. */
-export function signToken(apiSecret: string, claims: Claims): string {
-  checkSecret(apiSecret)
-  if (syncPlatform === null) throw new Error("this platform cannot sign at once: use the function's Async form")
-  const input = signingInput(claims)
-  return `${input}.${base64url(syncPlatform.hmacSha256(apiSecret, input))}`
+export function signToken(secret: string, claims: Claims, kid?: string): string {
+  const input = signingInput(secret, claims, kid)
+  return `${input}.${base64url(signInput(secret, input))}`
 }
 
-async function signAsync(apiSecret: string, claims: () => Claims): Promise<string> {
-  checkSecret(apiSecret)
-  const input = signingInput(claims())
-  return `${input}.${base64url(await hmacSha256Async(apiSecret, input))}`
+async function signAsync(secret: string, claims: () => Claims, kid?: string): Promise<string> {
+  const input = signingInput(secret, claims(), kid)
+  return `${input}.${base64url(await signInputAsync(secret, input))}`
 }
 
-const header = base64url(new TextEncoder().encode('{"alg":"HS256","typ":"JWT"}'))
+function signingInput(secret: string, claims: Claims, kid: string | undefined): string {
+  if (kid !== undefined && !/^[\w.-]{1,64}$/.test(kid))
+    throw new TypeError("kid is 1 to 64 of the characters a-z A-Z 0-9 _ . -")
+  const header = { alg: algorithmOf(secret), typ: "JWT", ...(kid === undefined ? {} : { kid }) }
+  return `${segment(header)}.${segment(claims)}`
+}
 
-const signingInput = (claims: Claims): string =>
-  `${header}.${base64url(new TextEncoder().encode(JSON.stringify(claims)))}`
+const segment = (value: object): string => base64url(new TextEncoder().encode(JSON.stringify(value)))
 
 function base64url(bytes: Uint8Array): string {
   let binary = ""

@@ -67,6 +67,7 @@ export async function startWatched(
     WEIR_API_KEY: testApiKey,
     WEIR_API_SECRET: testApiSecret,
     WEIR_ADMIN_TOKEN: testAdminToken,
+    WEIR_RATE_LIMITS: "off",
     ...options.env,
   })
   const lines: string[] = []

@@ -97,6 +97,7 @@ function spawn(settings: Settings, { through = "direct" }: NodeOptions) {
       WEIR_API_KEY: testApiKey,
       WEIR_API_SECRET: testApiSecret,
       WEIR_ADMIN_TOKEN: testAdminToken,
+      WEIR_RATE_LIMITS: "off",
       ...settings,
     },
     stdin: "ignore",

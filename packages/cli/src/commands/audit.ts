@@ -75,7 +75,10 @@ export const exportAudit: Command = {
     const after = wholeNumber(args, "after")
     const app = wholeNumber(args, "app")
     await withLog(context, async ({ read }) => {
-      for await (const lines of exportLines(read, { after, app })) context.print(lines.trimEnd())
+      for await (const lines of exportLines(read, { after, app })) {
+        context.print(lines.trimEnd())
+        await context.written?.()
+      }
     })
     return exitCodes.ok
   },

@@ -13,7 +13,7 @@ export interface ScopedAction {
 
 /** One segment of a pattern: a text, or what begins and ends with two. */
 export interface SegmentPattern {
-  /** Null: anything that has the two ends, which do not overlap. */
+  /** Null: anything that has the two ends, `prefix` and `suffix`, which do not overlap. */
   readonly exact: string | null
   readonly prefix: string
   readonly suffix: string
@@ -25,20 +25,29 @@ export interface NamePattern {
   readonly id: SegmentPattern
 }
 
-interface ScopePattern extends NamePattern {
-  /** Null: every product. */
-  readonly product: string | null
-  /** How the whole name begins, as far as that is sure: at least one character beyond it is still to be compared. */
-  readonly head: string
-  /** Whether nothing but the head and the end of the id decides: product and type are exact. */
-  readonly isHeadEnough: boolean
+/** A segment made ready for comparing: most texts fail at their length, or at one of two characters. */
+interface Segment extends SegmentPattern {
   readonly charsMin: number
+  /** Codes of the first and the last character; -1 where a wildcard stands. */
+  readonly first: number
+  readonly last: number
 }
 
-/** The patterns that hold one action or level: those that are names are found by one look-up. */
+/** Patterns of one product and type, which are so compared once. */
+interface Group {
+  /** Null: every product. */
+  readonly product: string | null
+  readonly type: Segment
+  readonly ids: readonly Segment[]
+}
+
+/** The patterns that hold one action or level. */
 interface Coverage {
+  readonly patterns: readonly string[]
+  /** Those without a wildcard are names, found by one look-up. */
   readonly names: ReadonlySet<string>
-  readonly patterns: readonly ScopePattern[]
+  /** The others. */
+  readonly groups: readonly Group[]
 }
 
 interface CompiledScopes {
@@ -74,19 +83,19 @@ export const isMentioned = (scopes: Scopes, name: string): boolean => isNamed(co
  * the same as isCovered.
  */
 export function coveredNames(scopes: Scopes, action: ScopedAction, product: string): readonly NamePattern[] {
-  const patterns = new Set<ScopePattern>()
   const { byAction } = compiledOf(scopes)
-  for (const key of [action.level, action.id]) {
-    const coverage = byAction.get(key)
-    if (coverage === undefined) continue
-    for (const name of coverage.names) patterns.add(patternOf(name))
-    for (const pattern of coverage.patterns) patterns.add(pattern)
-  }
-  return [...patterns].filter((pattern) => pattern.product === null || pattern.product === product)
+  const patterns = [action.level, action.id].flatMap((key) => byAction.get(key)?.patterns ?? [])
+  return [...new Set(patterns)].flatMap((pattern) => {
+    const [first, type, id] = pattern.split(":") as [string, string, string]
+    return first === "*" || first === product ? [{ type: segmentOf(type), id: segmentOf(id) }] : []
+  })
 }
 
 /** Whether the text is what the segment says. */
-export const matchesSegment = (segment: SegmentPattern, text: string): boolean => matches(segment, text, 0, text.length)
+export const matchesSegment = ({ exact, prefix, suffix }: SegmentPattern, text: string): boolean =>
+  exact === null
+    ? text.length >= prefix.length + suffix.length && text.startsWith(prefix) && text.endsWith(suffix)
+    : exact === text
 
 function compiledOf(scopes: Scopes): CompiledScopes {
   let found = compiled.get(scopes)
@@ -114,56 +123,59 @@ function compile(scopes: Scopes): CompiledScopes {
   }
 }
 
-const coverageOf = (texts: readonly string[]): Coverage => ({
-  names: new Set(texts.filter((text) => !text.includes("*"))),
-  patterns: texts.filter((text) => text.includes("*")).map(patternOf),
-})
+function coverageOf(patterns: readonly string[]): Coverage {
+  const ids = new Map<string, Segment[]>()
+  for (const pattern of patterns) {
+    if (!pattern.includes("*")) continue
+    const place = pattern.slice(0, pattern.lastIndexOf(":"))
+    const id = segmentOf(pattern.slice(place.length + 1))
+    const group = ids.get(place)
+    if (group === undefined) ids.set(place, [id])
+    else group.push(id)
+  }
+  const groups = Array.from(ids, ([place, ids]): Group => {
+    const [product, type] = place.split(":") as [string, string]
+    return { product: product === "*" ? null : product, type: segmentOf(type), ids }
+  })
+  return { patterns, names: new Set(patterns.filter((pattern) => !pattern.includes("*"))), groups }
+}
 
-function patternOf(text: string): ScopePattern {
-  const [product = "", type = "", id = ""] = text.split(":")
-  const segments = { type: segmentOf(type), id: segmentOf(id) }
-  const isHeadEnough = product !== "*" && segments.type.exact !== null
+function segmentOf(text: string): Segment {
+  const star = text.indexOf("*")
+  const [prefix, suffix] = star === -1 ? [text, text] : [text.slice(0, star), text.slice(star + 1)]
   return {
-    product: product === "*" ? null : product,
-    ...segments,
-    head: text.includes("*") ? text.slice(0, text.indexOf("*")) : text,
-    isHeadEnough,
-    charsMin: text.replaceAll("*", "").length,
+    exact: star === -1 ? text : null,
+    prefix,
+    suffix,
+    charsMin: star === -1 ? text.length : text.length - 1,
+    first: prefix === "" ? -1 : prefix.charCodeAt(0),
+    last: suffix === "" ? -1 : suffix.charCodeAt(suffix.length - 1),
   }
 }
 
-function segmentOf(text: string): SegmentPattern {
-  const star = text.indexOf("*")
-  return star === -1
-    ? { exact: text, prefix: "", suffix: "" }
-    : { exact: null, prefix: text.slice(0, star), suffix: text.slice(star + 1) }
-}
-
-function isNamed({ names, patterns }: Coverage, name: string): boolean {
+function isNamed({ names, groups }: Coverage, name: string): boolean {
   if (names.has(name)) return true
-  if (patterns.length === 0) return false
+  if (groups.length === 0) return false
   const first = name.indexOf(":")
   const second = first === -1 ? -1 : name.indexOf(":", first + 1)
   if (second === -1 || name.indexOf(":", second + 1) !== -1) return false
-  for (const pattern of patterns) {
-    // Cheap and seldom true, so it comes first.
-    if (name.length < pattern.charsMin || !name.startsWith(pattern.head)) continue
-    if (pattern.isHeadEnough) {
-      if (matches(pattern.id, name, second + 1, name.length)) return true
-    } else if (
-      matches(pattern.type, name, first + 1, second) &&
-      matches(pattern.id, name, second + 1, name.length) &&
-      (pattern.product === null || pattern.product.length === first)
-    ) {
-      return true
+  for (let at = 0; at < groups.length; at++) {
+    const { product, type, ids } = groups[at] as Group
+    if (!matches(type, name, first + 1, second)) continue
+    if (product !== null && (product.length !== first || !name.startsWith(product))) continue
+    for (let index = 0; index < ids.length; index++) {
+      if (matches(ids[index] as Segment, name, second + 1, name.length)) return true
     }
   }
   return false
 }
 
 /** Whether the text from `start` to `end` is what the segment says; compares in place. */
-function matches({ exact, prefix, suffix }: SegmentPattern, text: string, start: number, end: number): boolean {
+function matches(segment: Segment, text: string, start: number, end: number): boolean {
+  const { charsMin, first, last } = segment
   const length = end - start
-  if (exact !== null) return exact.length === length && text.startsWith(exact, start)
-  return length >= prefix.length + suffix.length && text.startsWith(prefix, start) && text.endsWith(suffix, end)
+  if (length < charsMin || (last !== -1 && text.charCodeAt(end - 1) !== last)) return false
+  if (first !== -1 && text.charCodeAt(start) !== first) return false
+  if (segment.exact !== null) return length === charsMin && text.startsWith(segment.exact, start)
+  return text.startsWith(segment.prefix, start) && text.endsWith(segment.suffix, end)
 }

@@ -33,6 +33,7 @@ describe("loadConfig", () => {
       adminToken: null,
       tls: null,
       trustProxy: "none",
+      rateLimits: true,
       log: { level: "info", format: "auto" },
       warnings: [],
     })
@@ -50,6 +51,7 @@ describe("loadConfig", () => {
       WEIR_MASTER_KEY: masterKeyHex,
       WEIR_ADMIN_TOKEN: adminToken,
       WEIR_TRUST_PROXY: "10.0.0.0/8, 192.0.2.7",
+      WEIR_RATE_LIMITS: "off",
       WEIR_LOG_LEVEL: "debug",
       WEIR_LOG_FORMAT: "json",
     })
@@ -64,8 +66,9 @@ describe("loadConfig", () => {
       adminToken,
       tls: { certPath: resolve("cert.pem"), keyPath: resolve("key.pem") },
       trustProxy: "listed",
+      rateLimits: false,
       log: { level: "debug", format: "json" },
-      warnings: [],
+      warnings: ["WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end"],
     })
   })
 
@@ -135,6 +138,7 @@ describe("values that stop the start", () => {
     ["WEIR_TRUST_PROXY", "10.0.0.1,"],
     ["WEIR_TRUST_PROXY", "proxy.internal"],
     ["WEIR_TRUST_PROXY", Array.from({ length: 65 }, (_, n) => `10.0.0.${n}`).join()],
+    ["WEIR_RATE_LIMITS", "false"],
     ["WEIR_LOG_LEVEL", "verbose"],
     ["WEIR_LOG_LEVEL", "INFO"],
     ["WEIR_LOG_FORMAT", "xml"],

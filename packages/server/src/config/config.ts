@@ -28,6 +28,8 @@ export interface Config {
   /** Absolute paths; null: plain HTTP. */
   readonly tls: { readonly certPath: string; readonly keyPath: string } | null
   readonly trustProxy: TrustProxy
+  /** False: nobody is counted. */
+  readonly rateLimits: boolean
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   /** Sentences for the log: allowed, but worth a look. */
   readonly warnings: readonly string[]
@@ -39,6 +41,7 @@ export type DatabaseConfig =
 
 const logLevels = ["debug", "info", "warn", "error"] as const
 const logFormats = ["auto", "json", "pretty"] as const
+const onOrOff = ["on", "off"] as const
 export type LogLevel = (typeof logLevels)[number]
 export type LogFormat = (typeof logFormats)[number]
 
@@ -70,6 +73,7 @@ export function loadConfig(env: Env): Config {
     adminToken: readAdminToken(value("WEIR_ADMIN_TOKEN")),
     tls: readTls(value("WEIR_TLS_CERT"), value("WEIR_TLS_KEY")),
     trustProxy: readTrustProxy(value("WEIR_TRUST_PROXY")),
+    rateLimits: readOneOf("WEIR_RATE_LIMITS", value("WEIR_RATE_LIMITS"), onOrOff) === "on",
     log: {
       level: readOneOf("WEIR_LOG_LEVEL", value("WEIR_LOG_LEVEL"), logLevels),
       format: readOneOf("WEIR_LOG_FORMAT", value("WEIR_LOG_FORMAT"), logFormats),
@@ -267,6 +271,9 @@ function warningsOf(config: Omit<Config, "warnings">): string[] {
     warnings.push(
       `WEIR_API_SECRET has ${secretChars} characters; ${configLimits.apiSecretCharsRecommended} random ones are recommended`,
     )
+  }
+  if (!config.rateLimits) {
+    warnings.push("WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end")
   }
   if (config.trustProxy.mode === "any" && !isLoopback(config.host)) {
     warnings.push(

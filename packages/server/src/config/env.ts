@@ -113,6 +113,14 @@ export const settings = [
     doc: "Proxies whose X-Forwarded-For and X-Forwarded-Proto count. true: whoever connects; only where nobody else can.",
   },
   {
+    name: "WEIR_RATE_LIMITS",
+    form: "on or off",
+    default: "on",
+    absent: null,
+    shown: "whole",
+    doc: "Whether requests and refused authentications are counted and limited. off: only for tests and measurements.",
+  },
+  {
     name: "WEIR_LOG_LEVEL",
     form: "debug, info, warn or error",
     default: "info",

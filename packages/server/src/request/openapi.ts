@@ -107,7 +107,10 @@ const json = (schema: unknown): Json => ({ "application/json": { schema } })
 
 function responsesOf(operation: Operation, isAdmin: boolean): Json {
   const responses: Record<string, Json> = {
-    [String(operation.status)]: { description: "Done", content: json(plain(operation.output)) },
+    [String(operation.status)]: {
+      description: "Done",
+      content: { [operation.contentType ?? "application/json"]: { schema: plain(operation.output) } },
+    },
   }
   const names: ErrorName[] = [...(isAdmin ? operatorErrors : operation.keyOnly ? keyOnlyErrors : appErrors)]
   for (const name of ["input", "payloadTooBig", ...operation.errors] as const)

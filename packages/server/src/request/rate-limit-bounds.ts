@@ -35,4 +35,6 @@ export const bounds = {
   operatorFailuresPerAddressMax: 10,
   /** Addresses are told apart by so many buckets, whatever the number of those who knock. */
   failureBucketsMax: 65_536,
+  /** Credentials that were let in and pass a shut door. */
+  knownCredentialsMax: 200_000,
 } as const

@@ -1,10 +1,10 @@
 // Doors that strangers knock at. Whoever is refused too often from one address waits out the window before a signature
 // is looked at again, so that neither guessing nor flooding costs the gate more than a look into a map. Counted are
-// refusals only, and only by this node. Tokens that this node has proved before are let through all the same, because
+// refusals only, and only by this node. Credentials that this node has let in before are looked at all the same, because
 // behind one address there may be a whole office; the operators' door has no such exception.
 
-import { ApiError, type ErrorName, type OperatorPrincipal, rateLimitWindowSeconds } from "@weir/protocol"
-import { type RateLimiterRes, RateLimiterMemory } from "rate-limiter-flexible"
+import { ApiError, apiKeyPattern, type ErrorName, type OperatorPrincipal, rateLimitWindowSeconds } from "@weir/protocol"
+import { RateLimiterMemory, type RateLimiterRes } from "rate-limiter-flexible"
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
 import { isPromise } from "../base/chain.ts"
 import type { Clock } from "../base/clock.ts"
@@ -25,8 +25,6 @@ export interface Shut {
 export interface DoorsParts {
   /** False: nobody is counted. */
   readonly enforced: boolean
-  /** Whether the token of these credentials is one that its key has proved before. Looks into memory alone. */
-  readonly isProven: (credentials: Credentials) => boolean
   /** Once for each time that a door shuts, for the audit log. Must not throw. */
   readonly onShut: (shut: Shut) => void
   readonly clock: Clock
@@ -36,6 +34,8 @@ export interface DoorsParts {
 export type AuthenticateOperator = (authorization: string | null, peer: Peer) => OperatorPrincipal
 
 export interface Doors {
+  /** The credential was let in: from now on no shut door is shut for it. Cheap, but not meant for every request. */
+  remember(credentials: Credentials): void
   /** The same check behind a door. Throws, besides its errors, RateLimitError. */
   guard(authenticate: Authenticate): Authenticate
   guardOperators(authenticate: AuthenticateOperator): AuthenticateOperator
@@ -44,34 +44,42 @@ export interface Doors {
 /** Refusals that somebody gets who guesses: key, token, signature. Tokens that were good once are not among them. */
 const guesses: ReadonlySet<ErrorName> = new Set(["accessKey", "authentication", "tokenSignature"])
 
-export function createDoors({ enforced, isProven, onShut, clock, log }: DoorsParts): Doors {
+const apiKeys = new RegExp(apiKeyPattern)
+
+export function createDoors({ enforced, onShut, clock, log }: DoorsParts): Doors {
   const byAddress = createDoor("failures", bounds.failuresPerAddressMax, clock, log)
   const byKey = createDoor("failures-by-key", bounds.failuresPerAddressAndKeyMax, clock, log)
   const operators = createDoor("operator-failures", bounds.operatorFailuresPerAddressMax, clock, log)
+  const known = createKnown(bounds.knownCredentialsMax)
   const keyed = (network: string, apiKey: string): string => `${network}|${apiKey}`
+  // What is no key has no door of its own: strangers choose its length.
+  const keyOf = ({ apiKey }: Credentials): string | null => (apiKey !== null && apiKeys.test(apiKey) ? apiKey : null)
 
   const requireOpen = (credentials: Credentials): void => {
     const network = networkOf(credentials.address())
-    const { apiKey } = credentials
-    const door = byAddress.isShut(network)
-      ? byAddress
-      : apiKey !== null && byKey.isShut(keyed(network, apiKey))
-        ? byKey
-        : null
-    if (door === null || isProven(credentials)) return
-    throw refused("failed-authentications", door, door === byAddress ? network : keyed(network, apiKey ?? ""), clock)
+    const apiKey = keyOf(credentials)
+    const places: [Door, string][] = [[byAddress, network]]
+    if (apiKey !== null) places.push([byKey, keyed(network, apiKey)])
+    for (const [door, who] of places) {
+      const leftMs = door.leftMs(who)
+      if (leftMs === 0 || known.has(credentials.authorization)) continue
+      throw refused("failed-authentications", door.failuresMax, leftMs, clock)
+    }
   }
   const count = (credentials: Credentials, error: unknown): void => {
     if (!(error instanceof ApiError) || !guesses.has(error.kind)) return
     const address = credentials.address()
     const network = networkOf(address)
-    const { apiKey } = credentials
+    const apiKey = keyOf(credentials)
     byAddress.count(network, (failures) => onShut({ door: "authentication", address, apiKey: null, failures }))
     if (apiKey === null) return
     byKey.count(keyed(network, apiKey), (failures) => onShut({ door: "authentication", address, apiKey, failures }))
   }
 
   return {
+    remember({ authorization }) {
+      if (enforced) known.add(authorization)
+    },
     guard(authenticate) {
       if (!enforced) return authenticate
       return (credentials, nowMs) => {
@@ -93,9 +101,8 @@ export function createDoors({ enforced, isProven, onShut, clock, log }: DoorsPar
     guardOperators(authenticate) {
       if (!enforced) return authenticate
       return (authorization, peer) => {
-        if (operators.mayBeShut() && operators.isShut(networkOf(peer.address))) {
-          throw refused("failed-operators", operators, networkOf(peer.address), clock)
-        }
+        const leftMs = operators.mayBeShut() ? operators.leftMs(networkOf(peer.address)) : 0
+        if (leftMs > 0) throw refused("failed-operators", operators.failuresMax, leftMs, clock)
         try {
           return authenticate(authorization, peer)
         } catch (error) {
@@ -114,8 +121,7 @@ interface Door {
   readonly failuresMax: number
   /** False: none is shut for certain. */
   mayBeShut(): boolean
-  isShut(who: string): boolean
-  /** Milliseconds until it opens. */
+  /** Milliseconds until it opens; 0: it is open. */
   leftMs(who: string): number
   /** Counts a failure; `onShut` hears with their number when it was the last that is allowed. */
   count(who: string, onShut: (failures: number) => void): void
@@ -152,7 +158,6 @@ function createDoor(name: string, failuresMax: number, clock: Clock, log: Logger
       shut.clear()
       return false
     },
-    isShut: (who) => leftMs(who) > 0,
     leftMs,
     count(who, onShut) {
       const bucket = bucketOf(who)
@@ -172,10 +177,8 @@ function createDoor(name: string, failuresMax: number, clock: Clock, log: Logger
   }
 }
 
-function refused(rule: string, door: Door, who: string, clock: Clock): RateLimitError {
-  const leftMs = door.leftMs(who)
+function refused(rule: string, failuresMax: number, leftMs: number, clock: Clock): RateLimitError {
   const seconds = Math.max(1, Math.ceil(leftMs / 1000))
-  const { failuresMax } = door
   const reset = Math.ceil((clock.now() + leftMs) / 1000)
   return new RateLimitError({ limit: failuresMax, remaining: 0, reset }, seconds, {
     check: "rate-limit",
@@ -184,4 +187,27 @@ function refused(rule: string, door: Door, who: string, clock: Clock): RateLimit
     remedy: `wait ${seconds} s, then come with a good credential`,
     facts: { limit: failuresMax, window_seconds: rateLimitWindowSeconds },
   })
+}
+
+/**
+ * Credentials that were let in before, by a hash of 32 bits. A stranger who meets one by accident has passed the door
+ * and no more: the credential itself is still checked.
+ */
+function createKnown(countMax: number) {
+  const [seed = 0] = crypto.getRandomValues(new Uint32Array(1))
+  let young = new Set<number>()
+  let old = new Set<number>()
+  const hashOf = (authorization: string): number => Bun.hash.xxHash32(authorization, seed)
+  return {
+    has: (authorization: string | null): boolean =>
+      authorization !== null && (young.has(hashOf(authorization)) || old.has(hashOf(authorization))),
+    add(authorization: string | null): void {
+      if (authorization === null) return
+      if (young.size >= countMax / 2) {
+        old = young
+        young = new Set()
+      }
+      young.add(hashOf(authorization))
+    },
+  }
 }

@@ -201,10 +201,7 @@ export function createRedisCounters({ url, deployment, log }: RedisCountersOptio
 function withTimeout<T>(promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout>
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer within ${bounds.shareTimeoutMs} ms`)),
-      bounds.shareTimeoutMs,
-    )
+    timer = setTimeout(() => reject(new Error(`no answer within ${bounds.shareTimeoutMs} ms`)), bounds.shareTimeoutMs)
   })
   return Promise.race([promise, timeout]).finally(() => clearTimeout(timer))
 }

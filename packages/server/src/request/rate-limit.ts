@@ -65,7 +65,9 @@ export interface RateLimiter {
   readonly enforced: boolean
   /** Names an operation, once for each; throws when the name is taken or there are bounds.operationsMax of them. */
   operation(name: string, own?: RateLimit | null): CountedOperation
-  /** Names of all operations, in the order of their naming. */
+  /** All of them, in the order of their naming. */
+  operations(): readonly CountedOperation[]
+  /** Their published names. */
   names(): readonly string[]
   /**
    * Counts one request: all of it, or when one limit is used up nothing. Answers what is left of the tightest limit, or
@@ -124,8 +126,9 @@ export function rulesOf(operation: string, own: RateLimit | null, overrides: Lim
   return { app, user, address: Math.max(quarter, user ?? 0), addressFrom: quarter }
 }
 
-/** Builds the counters. `close` ends what they share. */
-export function createRateLimiter({ enforced, overridesOf, shared, log }: RateLimiterParts): RateLimiter {
+/** Builds the counters. `close` ends what they share. Without parts it counts nothing. */
+export function createRateLimiter(parts: RateLimiterParts | null = null): RateLimiter {
+  const { enforced, overridesOf, shared, log } = parts ?? uncounted
   const operations: CountedOperation[] = []
   const byName = new Map<string, CountedOperation>()
   const sharing = shared === null ? null : createSharing(shared, log)
@@ -173,6 +176,7 @@ export function createRateLimiter({ enforced, overridesOf, shared, log }: RateLi
       byName.set(name, operation)
       return operation
     },
+    operations: () => operations,
     names: () => operations.map(({ name }) => name),
 
     take(operation, caller, client, address, nowMs) {
@@ -248,6 +252,12 @@ export function createRateLimiter({ enforced, overridesOf, shared, log }: RateLi
 }
 
 const noOverrides: LimitOverrides = {}
+const uncounted: RateLimiterParts = {
+  enforced: false,
+  overridesOf: () => null,
+  shared: null,
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+}
 
 const slotOf = ({ index }: CountedOperation, platform: Platform): number =>
   index * platforms.length + platforms.indexOf(platform)

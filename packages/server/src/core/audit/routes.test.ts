@@ -114,6 +114,20 @@ for (const kind of databaseKinds) {
       expect(await exported(`?after=${all.length}`)).toEqual([])
     })
 
+    test("a reader that only asks for the head, or goes away in the middle, leaves nothing behind", async () => {
+      const url = `${server.url}/api/admin/v1/audit/export`
+      const headers = { authorization: asAdmin.as }
+      const head = await fetch(url, { method: "HEAD", headers })
+      expect([head.status, head.headers.get("content-type"), await head.text()]).toEqual([
+        200,
+        "application/x-ndjson",
+        "",
+      ])
+      const cutOff = await fetch(url, { headers })
+      await cutOff.body?.cancel()
+      expect((await exported()).length).toBeGreaterThan(0)
+    })
+
     test("case 59: a name with line feeds and escape sequences forges no line and reaches no terminal", async () => {
       const name = 'x"}\r\n{"seq":999,"action":"app.created"}\u001b[31m\u009b2J'
       await createApp(server, name)
