@@ -59,6 +59,11 @@ const exceptions: readonly Exception[] = [
     reason: "the noun of this module is what does work, so the module owns something that runs",
   },
   {
+    file: "packages/server/src/core/audit/verify.ts",
+    rule: "module-shape",
+    reason: "walking the chain is neither a rule nor SQL, and the command line does it without a server",
+  },
+  {
     file: "packages/server/src/products/chat/channels/state.ts",
     rule: "module-shape",
     reason:
@@ -112,7 +117,7 @@ const openFiles: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Files that see every layer, and what they build on; nothing below imports them. */
-const topFiles = ["server.ts", "main.ts"]
+const topFiles = ["server.ts", "gate.ts", "main.ts"]
 
 interface PackageRule {
   /** Other packages of the workspace that it may import. */

@@ -254,8 +254,7 @@ describe("token endpoints", () => {
   })
 
   test("without a function that says who is calling there is no endpoint", () => {
-    for (const make of [expressTokenEndpoint, honoTokenEndpoint, nextTokenEndpoint]) {
-      expect(() => make({ ...options } as never)).toThrow(/authenticate/)
-    }
+    const makers = [expressTokenEndpoint, honoTokenEndpoint, nextTokenEndpoint] as ((given: object) => unknown)[]
+    for (const make of makers) expect(() => make(options)).toThrow(/authenticate/)
   })
 })

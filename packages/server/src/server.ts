@@ -76,7 +76,7 @@ import type { Tx } from "./store/database.ts"
 import { UniqueViolation } from "./store/errors.ts"
 import { migrate } from "./store/migrate.ts"
 import { openDatabase } from "./store/open.ts"
-import { version } from "./version.ts"
+import { version } from "./base/version.ts"
 
 export interface ServerParts {
   readonly config: Config

@@ -7,7 +7,13 @@ import { operation } from "../operation.ts"
 import { Answer, Empty, Timestamp } from "../schemas.ts"
 
 const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-const Label = Type.String({ maxLength: 100 })
+const labelCharsMax = 100
+const kidCharsMax = 64
+const importedSecretCharsMax = 512
+const publicKeyCharsMax = 4096
+const jwkMemberCharsMax = 64
+const Label = Type.String({ maxLength: labelCharsMax })
+const Kid = Type.String({ minLength: 1, maxLength: kidCharsMax, pattern: "^[\\w.-]+$" })
 const Algorithm = Type.Union([Type.Literal("HS256"), Type.Literal("ES256"), Type.Literal("EdDSA")])
 
 /** `active` and `retiring` verify tokens, `standby` and `revoked` do not; `revoked` is for good. */
@@ -44,10 +50,7 @@ export const KeyResponse = Type.Object({
 })
 
 const KeyPath = Type.Object({ ...AppPath.properties, api_key: Type.String({ pattern: "^[a-z0-9]{12}$" }) })
-const SecretPath = Type.Object({
-  ...KeyPath.properties,
-  kid: Type.String({ minLength: 1, maxLength: 64, pattern: "^[\\w.-]+$" }),
-})
+const SecretPath = Type.Object({ ...KeyPath.properties, kid: Kid })
 
 export const listKeys = operation({
   name: "ListKeys",
@@ -60,6 +63,21 @@ export const listKeys = operation({
   query: Empty,
   body: null,
   output: Answer({ keys: Type.Array(KeyResponse) }),
+  status: 200,
+  errors: ["notFound"],
+})
+
+export const getKey = operation({
+  name: "GetKey",
+  method: "GET",
+  path: "/api/admin/v1/apps/{app}/keys/{api_key}",
+  tag: "admin",
+  summary: "One API key of an app and the state and use of its secrets.",
+  access: ["operator"],
+  params: KeyPath,
+  query: Empty,
+  body: null,
+  output: Answer({ key: KeyResponse }),
   status: 200,
   errors: ["notFound"],
 })
@@ -107,23 +125,28 @@ export const createSecret = operation({
     label: Type.Optional(Label),
     /** HS256 unless given. */
     alg: Type.Optional(Algorithm),
-    /** `standby` unless given. */
+    /** Unless given: `active` where no secret of the key verifies, else `standby`. */
     state: Type.Optional(Type.Union([Type.Literal("standby"), Type.Literal("active")])),
     /** HS256: a secret that is in use elsewhere, of 32 bytes or more. It is not shown again. */
-    value: Type.Optional(Type.String({ maxLength: 512 })),
-    /** HS256: a name for the secret that tokens may carry; made unless given. */
-    kid: Type.Optional(Type.String({ minLength: 1, maxLength: 64, pattern: "^[\\w.-]+$" })),
+    value: Type.Optional(Type.String({ maxLength: importedSecretCharsMax })),
+    /** A name for the secret that tokens may carry, the only one in the app; made unless given. */
+    kid: Type.Optional(Kid),
     /** HS256: made with the prefix `weir_sk_` and a checksum, which secret scanners recognise. */
     prefixed: Type.Optional(Type.Boolean()),
     /** ES256, EdDSA: SPKI in PEM, or a JWK. Without it a pair is made and its private half shown this once. */
     public_key: Type.Optional(
-      Type.Union([Type.String({ maxLength: 4096 }), Type.Record(Type.String({ maxLength: 64 }), Type.Unknown())]),
+      Type.Union([
+        Type.String({ maxLength: publicKeyCharsMax }),
+        Type.Record(Type.String({ maxLength: jwkMemberCharsMax }), Type.Unknown()),
+      ]),
     ),
   }),
   output: Answer({
     secret: SecretResponse,
     /** The secret, or the private half in PEM (PKCS #8); null for what came from outside. */
     value: OrNull(Type.String()),
+    /** Other keys of the app that have the same secret, where it came from outside: each takes tokens of the others. */
+    shared_with: Type.Array(Type.String()),
   }),
   status: 201,
   errors: ["notFound"],

@@ -3,7 +3,7 @@
 
 import { isIP } from "node:net"
 import { join, resolve } from "node:path"
-import { type MasterKey, parseMasterKey } from "../base/crypto.ts"
+import { type MasterKey, masterKeysMax, parseMasterKey, splitMasterKeys } from "../base/crypto.ts"
 import { nearest } from "../base/nearest.ts"
 import { type Env, isForeignName, type Setting, type SettingName, settings } from "./env.ts"
 import { configLimits } from "./limits.ts"
@@ -19,7 +19,7 @@ export interface Config {
   readonly database: DatabaseConfig
   /** Null: one process, local bus. */
   readonly redisUrl: string | null
-  /** Null: it comes from the file in the data folder (secrets.ts). */
+  /** The key that seals first, then those that open only. Null: they come from the file in the data folder (secrets.ts). */
   readonly masterKey: MasterKey | null
   /** Credentials of the first app; null: generated at the first start. */
   readonly firstApp: { readonly apiKey: string; readonly apiSecret: string } | null
@@ -172,13 +172,20 @@ function readUrl(name: SettingName, text: string, protocols: readonly string[], 
 
 function readMasterKey(text: string | null): MasterKey | null {
   if (text === null) return null
-  const key = parseMasterKey(text)
-  if (key !== null) return key
-  throw new ConfigError(
-    "WEIR_MASTER_KEY",
-    `WEIR_MASTER_KEY has ${text.length} characters and is not a key of ${settingOf("WEIR_MASTER_KEY").form}; "openssl rand -hex 32" makes one`,
+  const ring = parseMasterKey(text)
+  if (ring !== null) return ring
+  const keys = splitMasterKeys(text)
+  const refuse = (message: string) => new ConfigError("WEIR_MASTER_KEY", message)
+  if (keys.length > masterKeysMax) throw refuse(`WEIR_MASTER_KEY has ${keys.length} keys; at most ${masterKeysMax} go`)
+  const at = keys.findIndex((key) => parseMasterKey(key) === null)
+  if (at < 0) throw refuse("WEIR_MASTER_KEY names one key twice; each key stands there once")
+  const name = keys.length === 1 ? "WEIR_MASTER_KEY" : `key ${at + 1} of WEIR_MASTER_KEY`
+  throw refuse(
+    `${name} has ${keys[at]?.length} characters and is not a key of ${masterKeyForm}; "openssl rand -hex 32" makes one`,
   )
 }
+
+const masterKeyForm = "32 bytes: 64 hexadecimal digits, or 43 characters of base64url"
 
 function readFirstApp(apiKey: string | null, apiSecret: string | null): Config["firstApp"] {
   if (apiKey === null && apiSecret === null) return null

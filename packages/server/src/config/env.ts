@@ -58,11 +58,11 @@ export const settings = [
   },
   {
     name: "WEIR_MASTER_KEY",
-    form: "32 bytes: 64 hexadecimal digits, or 43 characters of base64url",
+    form: "keys of 32 bytes, each 64 hexadecimal digits or 43 characters of base64url, separated by commas",
     default: null,
     absent: "made once: master.key in WEIR_DATA_DIR",
     shown: "masked",
-    doc: "Key under which secrets are sealed in the database. Every node of a deployment needs the same one.",
+    doc: "Key that seals secrets in the database; further ones open only. The same for every node (guide/master-key.md).",
   },
   {
     name: "WEIR_API_KEY",
@@ -158,5 +158,5 @@ export const refusedMixes = [
   "`WEIR_TLS_CERT` without `WEIR_TLS_KEY`, or the other way round.",
   "`WEIR_API_KEY` without `WEIR_API_SECRET`, or the other way round.",
   "`WEIR_REDIS_URL` without `WEIR_DATABASE_URL`: Redis is for several nodes, and several nodes cannot share the embedded database.",
-  "A `master.key` file in the data folder that is no key: a new one would make every sealed secret unreadable.",
+  "A `master.key` file in the data folder that holds no key, or a line that is none: a new one would make every sealed secret unreadable.",
 ] as const

@@ -13,8 +13,8 @@ export const configLimits = {
   trustProxyEntriesMax: 64,
   /** A name in the environment that is further than this from every setting gets no suggestion. */
   suggestionEditsMax: 4,
-  /** The file of the master key, with room for a line end. */
-  masterKeyFileBytesMax: 128,
+  /** The file of the master keys: as many as a ring may have, with room for line ends. */
+  masterKeyFileBytesMax: 1024,
 } as const
 
 /** Certificates on disk. */

@@ -425,7 +425,7 @@ function actingUser(principal: AppCaller, route: Route, input: RouteContext<Oper
     }
     if (named !== undefined && !isUserId(named))
       throw inputError("user_id is not valid", { user_id: "is not a user id" })
-    return { userId: named ?? null, vouched: body.user?.id !== undefined }
+    return { userId: named ?? null, vouched: body.user?.id !== undefined && principal.scopes === null }
   }
   const own = userIdOf(principal) as string
   if (named !== undefined && named !== own) {

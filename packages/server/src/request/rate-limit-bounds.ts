@@ -16,7 +16,7 @@ export const bounds = {
 
   /** Counts go to the other nodes this often, */
   shareEveryMs: 200,
-  /** and at once when this part of a limit was taken since the last time. */
+  /** and at once when this part of what is left of a limit was taken since the last time. */
   shareEarlyPart: 0.05,
   /** Counters in one command to Redis. */
   shareBatchMax: 500,

@@ -16,8 +16,9 @@ export interface Counter {
   own: number
   /** Those of them that the other nodes do not know of yet. */
   unsent: number
-  /** So many unsent ones do not wait for their time. */
-  readonly earlyCount: number
+  readonly limit: number
+  /** So many unsent ones do not wait for their time; fewer when less is left. */
+  earlyCount: number
   /** Name among the shared counters of the window; null: it is counted here alone. */
   readonly field: string | null
 }
@@ -58,6 +59,9 @@ export interface Counters {
 }
 
 const windowMs = rateLimitWindowSeconds * 1000
+
+/** How many requests may go unsent while so many are left. */
+export const earlyCountOf = (leftCount: number): number => Math.max(1, Math.ceil(leftCount * bounds.shareEarlyPart))
 
 /**
  * `labelOf` names a slot for the other nodes, which may be of another version: by operation and platform. Whatever
@@ -134,8 +138,8 @@ export function createCounters(sharing: Sharing | null, labelOf: (slot: number) 
   const make = (app: AppCounters, slot: number, limit: number, whose: string): Counter => {
     const isShared = sharing !== null && app.sharedCount < bounds.sharedPerAppMax
     if (isShared) app.sharedCount += 1
-    const earlyCount = Math.max(1, Math.ceil(limit * bounds.shareEarlyPart))
-    return { taken: 0, own: 0, unsent: 0, earlyCount, field: isShared ? `${labelOf(slot)} ${whose}` : null }
+    const field = isShared ? `${labelOf(slot)} ${whose}` : null
+    return { taken: 0, own: 0, unsent: 0, limit, earlyCount: earlyCountOf(limit), field }
   }
   const keyed = (app: AppCounters, slot: number, of: Lru<Counter>, id: string, kind: string, limit: number) => {
     const key = `${slot} ${id}`
@@ -176,7 +180,7 @@ export function createCounters(sharing: Sharing | null, labelOf: (slot: number) 
         app.dirty.push(counter)
         sharing.wants(app)
       }
-      if (counter.unsent === counter.earlyCount) sharing.soon()
+      if (counter.unsent >= counter.earlyCount) sharing.soon()
     },
   }
 }

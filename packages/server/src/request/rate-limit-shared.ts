@@ -1,11 +1,12 @@
 // What the nodes of a deployment count together. Requests never wait for it: each node adds what it has counted since
-// the last time and hears the total. So a node is behind by what the others let in during shareEveryMs, or, when they
-// are busy, by shareEarlyPart of the limit or what they let in during one round trip, whichever is more. No node alone
-// ever lets in more than the limit. While Redis is away, each node counts by itself.
+// the last time and hears the total: every shareEveryMs, and at once when shareEarlyPart of what is left was taken. So
+// behind each further node, the total can pass a limit by that part or by what the node lets in during one round trip,
+// whichever is more. No node ever lets in more than the limit by itself, whatever it hears: n nodes never let in more
+// than n times the limit. While Redis is away, each counts alone.
 
 import type { Logger } from "../base/log.ts"
 import { bounds } from "./rate-limit-bounds.ts"
-import type { AppCounters, Counter } from "./rate-limit-counters.ts"
+import { type AppCounters, type Counter, earlyCountOf } from "./rate-limit-counters.ts"
 
 /** A store of totals that all nodes can reach. */
 export interface SharedCounters {
@@ -70,6 +71,7 @@ export function createSharing(shared: SharedCounters, log: Logger): Sharing {
     for (const [index, counter] of counters.entries()) {
       // A store that started anew knows less than this node by itself.
       counter.taken = Math.max(counter.own, (totals[index] ?? 0) + counter.unsent)
+      counter.earlyCount = earlyCountOf(counter.limit - counter.taken)
     }
   }
 

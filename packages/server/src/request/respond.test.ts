@@ -30,6 +30,30 @@ describe("answers", () => {
     expect(await answer({}, performance.now(), plain).json()).toEqual({ duration: expect.any(String) })
   })
 
+  // One object holds the headers of all limited answers, so an answer must not change when the next one is made.
+  test("carry what is left of the limit, each its own", () => {
+    const states = [
+      { limit: 60, remaining: 59, reset: 1_790_000_000 },
+      { limit: 60, remaining: 58, reset: 1_790_000_000 },
+      { limit: 1_000, remaining: 58, reset: 1_790_000_060 },
+    ]
+    const answers = states.map((limitState) => answer({}, performance.now(), { ...plain, limitState }))
+    const unlimited = answer({}, performance.now(), plain)
+    const shown = answers.map(({ headers }) => ({
+      limit: Number(headers.get("x-ratelimit-limit")),
+      remaining: Number(headers.get("x-ratelimit-remaining")),
+      reset: Number(headers.get("x-ratelimit-reset")),
+    }))
+    expect(shown).toEqual(states)
+    expect(unlimited.headers.has("x-ratelimit-limit")).toBe(false)
+    const big = { text: "x".repeat(5000) }
+    const packed = answer(big, performance.now(), { ...plain, limitState: states[0], acceptsGzip: () => true })
+    expect(packed.headers.get("x-ratelimit-remaining")).toBe("59")
+    expect(packed.headers.get("content-encoding")).toBe("gzip")
+    const refused = refusal(inputError("a is wrong"), { ...context, limitState: states[2] })
+    expect(refused.headers.get("x-ratelimit-reset")).toBe("1790000060")
+  })
+
   test("are packed when the client takes it and they are worth it", async () => {
     const big = { text: "x".repeat(5000) }
     const packed = answer(big, performance.now(), { ...plain, acceptsGzip: () => true })

@@ -160,7 +160,8 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       userId,
       lifetimeMs,
       hearsUser,
-      keepsCalls: caller.calls !== null,
+      // Without a role of its own the token rests on the membership, and ends with it.
+      keepsCalls: caller.calls !== null && caller.calls.role !== null,
       credential: proof === null ? null : parts.credentialOf(caller, proof),
       recheck: () => recheck(credentials),
     })

@@ -12,5 +12,22 @@ export const limits = {
   /** Tokens whose signature was proved and need not be proved again, per key. */
   verifiedTokensPerKeyMax: 20_000,
   keysCachedMax: 10_000,
-  importedSecretCharsMax: 512,
+  /** How often a node looks whether the file of master keys has changed. */
+  ringLookEveryMs: 2_000,
+  /** How often a node says which master keys it has, though nothing changed. */
+  nodeReportEveryMs: 60_000,
+  nodeReportsKeptMs: 24 * 60 * 60_000,
+  /** Nodes that are looked at before the master key changes. */
+  nodeReportsMax: 1_000,
+  /** A node that said so within this time may be serving, though it holds no lease yet. */
+  nodeStartMs: 30_000,
+  /** How long a rotation waits for the nodes to follow: until those that died have been forgotten, and more. */
+  followMs: 90_000,
+  followLookEveryMs: 250,
+  /** Values that are sealed anew in one transaction. */
+  resealBatchMax: 100,
+  /** Looks at all values; each finds what came in between, which becomes less. */
+  resealPassesMax: 20,
+  /** Rows that do not open and are named. */
+  unreadableNamedMax: 10,
 } as const

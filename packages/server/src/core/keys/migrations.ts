@@ -59,4 +59,27 @@ export const migrations: readonly Migration[] = [
       await schema.createIndex("secrets_kid").unique().on("secrets").columns(["app_id", "kid"]).execute()
     },
   },
+  {
+    id: "0003_master_key_ring",
+    async up({ schema, columns }) {
+      await schema
+        .createTable("deployment")
+        .addColumn("id", columns.number, (column) => column.primaryKey().notNull())
+        .addColumn("deployment_id", columns.key, (column) => column.notNull())
+        .execute()
+      await schema
+        .createTable("master_keys")
+        .addColumn("key_id", columns.key, (column) => column.primaryKey().notNull())
+        .addColumn("state", columns.key, (column) => column.notNull())
+        .addColumn("since", columns.number, (column) => column.notNull())
+        .execute()
+      await schema
+        .createTable("master_key_nodes")
+        .addColumn("node_id", columns.key, (column) => column.primaryKey().notNull())
+        .addColumn("current_id", columns.key, (column) => column.notNull())
+        .addColumn("key_ids", columns.json, (column) => column.notNull())
+        .addColumn("reported_at", columns.number, (column) => column.notNull())
+        .execute()
+    },
+  },
 ]

@@ -6,7 +6,17 @@ import { type AppRow, lockApp, policyOf, selectApp, updateApp } from "../apps/in
 import { type SecretUsage, unexpiredOfSecret, unused, usageOfSecrets } from "../sessions/index.ts"
 import { keyChangedEvent } from "./events.ts"
 import { limits } from "./limits.ts"
-import { cutOffOf, keyResponse, newKey, newSecret, requireStep, secretResponse } from "./rules.ts"
+import {
+  cutOffOf,
+  firstState,
+  keyResponse,
+  newKey,
+  newSecret,
+  requireStep,
+  sameSecrets,
+  secretResponse,
+  verifies,
+} from "./rules.ts"
 import {
   type ApiKeyRow,
   insertKey,
@@ -60,6 +70,14 @@ export const keyRoutes = (parts: KeyRouteParts): AdminRoute[] => [
     }
   }),
 
+  adminRead(operations.getKey, async ({ input, read, now }) => {
+    const app = await requireApp(read, input.path.app)
+    const key = ofApp(app, await selectKey(read, input.path.api_key), input.path.api_key)
+    await parts.flushSightings()
+    const secrets = await selectSecrets(read, [key.api_key], limits.secretsPerKeyMax)
+    return { key: keyResponse(key, secrets, await usageOf(read, app.id, secrets, now)) }
+  }),
+
   adminRoute(operations.createKey, async ({ input, tx, now, principal, audit }) => {
     const app = await requireLockedApp(tx, input.path.app)
     const keys = await selectKeysOfApp(tx, app.id, limits.keysPerAppMax)
@@ -107,8 +125,12 @@ export const keyRoutes = (parts: KeyRouteParts): AdminRoute[] => [
     if (body.kid !== undefined && (await selectKid(tx, app.id, body.kid)) !== undefined) {
       throw inputError(`the app has a secret named ${body.kid} already`, { kid: "is taken" })
     }
-    const { row, value } = newSecret(parts.masterKey, { appId: app.id, apiKey: key.api_key }, body, now, principal.name)
+    const given = { ...body, state: body.state ?? firstState(secrets) }
+    const place = { appId: app.id, apiKey: key.api_key }
+    const { row, value } = newSecret(parts.masterKey, place, given, now, principal.name)
     if (row.state === "active") requireStep({ ...row, state: "standby" }, "active", secrets, false)
+    // Only what came from outside can be there already.
+    const shared_with = value === null ? await keysWithSame(tx, parts.masterKey, row, secrets) : []
     await insertSecret(tx, row)
     // Tokens that are in the field already were made by rules of their own.
     if (body.value !== undefined) await relaxPolicy(tx, app, now, audit)
@@ -117,9 +139,9 @@ export const keyRoutes = (parts: KeyRouteParts): AdminRoute[] => [
       action: body.value === undefined ? "secret.created" : "secret.imported",
       appId: app.id,
       target: { app: app.id, api_key: key.api_key, kid: row.kid },
-      after: { state: row.state, alg: row.alg, label: row.label },
+      after: { state: row.state, alg: row.alg, label: row.label, shared_with },
     })
-    return { secret: secretResponse(row, unused), value }
+    return { secret: secretResponse(row, unused), value, shared_with }
   }),
 
   adminRoute(
@@ -151,6 +173,9 @@ export const keyRoutes = (parts: KeyRouteParts): AdminRoute[] => [
           now,
         )
         afterwards(async (output) => ({ ...output, receipt: await wait() }))
+      } else if (verifies(secret.state) && !verifies(to)) {
+        // Nothing is revoked, since its tokens may count again; but what they opened must not outlast them.
+        tx.emit(keyChangedEvent(app.id))
       }
       audit({
         action: isRevoked ? "secret.revoked" : "secret.updated",
@@ -178,6 +203,34 @@ async function usageOf(
     now,
   )
   return (kid) => usage.get(kid) ?? unused
+}
+
+/**
+ * Other keys of the app that have this very secret. Throws inputError when its own key has it, revoked or not: a secret
+ * that was revoked would come back under another name, and the tokens that it was revoked for with it.
+ */
+async function keysWithSame(
+  tx: Tx,
+  masterKey: MasterKey,
+  row: SecretRow,
+  ofKey: readonly SecretRow[],
+): Promise<string[]> {
+  const [same] = sameSecrets(masterKey, row, ofKey)
+  if (same !== undefined) {
+    const text =
+      same.state === "revoked" ? `was revoked as ${same.kid} and stays so` : `is there already as ${same.kid}`
+    throw inputError(`this secret of the key ${text}`, { [row.alg === "HS256" ? "value" : "public_key"]: text })
+  }
+  const keys = await selectKeysOfApp(tx, row.app_id, limits.keysPerAppMax)
+  const others = keys.map(({ api_key }) => api_key).filter((apiKey) => apiKey !== row.api_key)
+  if (others.length === 0) return []
+  const secrets = await selectSecrets(tx, others, limits.keysPerAppMax * limits.secretsPerKeyMax)
+  const shared = sameSecrets(
+    masterKey,
+    row,
+    secrets.filter(({ state }) => state !== "revoked"),
+  )
+  return [...new Set(shared.map(({ api_key }) => api_key))]
 }
 
 async function relaxPolicy(tx: Tx, app: AppRow, now: number, audit: (entry: AuditEntry) => void): Promise<void> {
@@ -211,8 +264,11 @@ async function requireKey(
   path: { readonly app: string; readonly api_key: string },
 ): Promise<{ app: AppRow; key: ApiKeyRow }> {
   const app = await requireLockedApp(tx, path.app)
-  const key = await lockKey(tx, path.api_key)
-  // Another app's key is as absent as one that never was.
-  if (key === undefined || key.app_id !== app.id) throw notFoundError("key", path.api_key)
-  return { app, key }
+  return { app, key: ofApp(app, await lockKey(tx, path.api_key), path.api_key) }
+}
+
+// Another app's key is as absent as one that never was.
+function ofApp(app: AppRow, key: ApiKeyRow | undefined, apiKey: string): ApiKeyRow {
+  if (key === undefined || key.app_id !== app.id) throw notFoundError("key", apiKey)
+  return key
 }

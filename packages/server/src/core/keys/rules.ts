@@ -1,8 +1,8 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto"
+import { createPublicKey, generateKeyPairSync, type KeyObject, timingSafeEqual } from "node:crypto"
 import { inputError } from "@weir/protocol"
 import { importPublicKey } from "../../authenticate/public-key.ts"
 import { importSecret, type TokenAlgorithm, type VerificationKey } from "../../authenticate/token.ts"
-import { type MasterKey, open, seal, sealContext } from "../../base/crypto.ts"
+import { type MasterKey, open, SealError, seal, sealContext } from "../../base/crypto.ts"
 import { randomId } from "../../base/ids.ts"
 import { generatePrefixedSecret, isPrefixedSecret, secretPrefix } from "../../base/secret-format.ts"
 import type { SecretUsage } from "../sessions/index.ts"
@@ -118,7 +118,7 @@ export const secretContext = (appId: number, apiKey: string, kid: string): strin
 
 /** A secret opened, as the gate verifies with it. Throws SealError for a damaged or moved row. */
 export function verificationKey(masterKey: MasterKey, row: SecretRow): VerificationKey {
-  const kept = open(masterKey, row.sealed, secretContext(row.app_id, row.api_key, row.kid))
+  const kept = keptText(masterKey, row)
   return {
     kid: row.kid,
     alg: row.alg,
@@ -127,7 +127,33 @@ export function verificationKey(masterKey: MasterKey, row: SecretRow): Verificat
   }
 }
 
-const verifies = (state: SecretState): boolean => state === "active" || state === "retiring"
+const keptText = (masterKey: MasterKey, row: SecretRow): string =>
+  open(masterKey, row.sealed, secretContext(row.app_id, row.api_key, row.kid))
+
+/**
+ * Those of `others` that are the same secret, or the same public key, as `row`. Told by opening them: nothing stands in
+ * the database by which somebody who reads it could tell that two are the same. A row that does not open is like none.
+ */
+export function sameSecrets(masterKey: MasterKey, row: SecretRow, others: readonly SecretRow[]): SecretRow[] {
+  const text = Buffer.from(keptText(masterKey, row))
+  return others.filter((other) => {
+    if (other.alg !== row.alg) return false
+    try {
+      const otherText = Buffer.from(keptText(masterKey, other))
+      return otherText.byteLength === text.byteLength && timingSafeEqual(otherText, text)
+    } catch (error) {
+      if (error instanceof SealError) return false
+      throw error
+    }
+  })
+}
+
+/** Whether tokens of a secret in this state are taken. */
+export const verifies = (state: SecretState): boolean => state === "active" || state === "retiring"
+
+/** What a new secret begins as unless told: at once of use where the key has none that is. */
+export const firstState = (ofKey: readonly SecretRow[]): "standby" | "active" =>
+  ofKey.some(({ state }) => verifies(state)) ? "standby" : "active"
 
 const steps: Readonly<Record<SecretState, readonly SecretState[]>> = {
   standby: ["active", "revoked"],
