@@ -82,9 +82,41 @@ async function lookAtMasterKey(config: Config): ReturnType<Look> {
   if (config.masterKey === null && !existsSync(path)) {
     return [{ status: "ok", detail: `${path} will be made at the first start` }]
   }
-  const { source, warnings } = loadMasterKey(config)
+  const { key, source, warnings } = loadMasterKey(config)
+  const from = source === "env" ? "from WEIR_MASTER_KEY" : `from ${path}`
+  const [first, ...others] = key.ids
+  const ring = others.length === 0 ? "" : `; ${others.length + 1} keys, ${first} seals: see "weir master-key status"`
+  const databaseId = await databaseKeyId(config.database)
+  if (databaseId !== null && !key.ids.includes(databaseId)) {
+    return [{ status: "fail", detail: `${from}, but the database belongs to the key ${databaseId}` }]
+  }
   if (warnings.length > 0) return warnings.map((detail) => ({ status: "warn", detail }))
-  return [{ status: "ok", detail: source === "env" ? "from WEIR_MASTER_KEY" : `from ${path}` }]
+  return [{ status: "ok", detail: `${from}${ring}` }]
+}
+
+/** Id of the key that the database belongs to; null before the first start. What else is wrong, another check says. */
+async function databaseKeyId(database: Config["database"]): Promise<string | null> {
+  const query = "select check_value from master_key_check where id = 1"
+  try {
+    if (database.kind === "sqlite") {
+      if (!existsSync(database.path)) return null
+      const file = new Database(database.path, { readonly: true })
+      try {
+        return (file.query(query).get() as { check_value: string } | null)?.check_value ?? null
+      } finally {
+        file.close()
+      }
+    }
+    const sql = new SQL(database.url, { max: 1, connectionTimeout: cliLimits.checkTimeoutMs / 1000 })
+    try {
+      const [row] = await inTime(sql.unsafe(query), "the database does not answer")
+      return (row as { check_value: string } | undefined)?.check_value ?? null
+    } finally {
+      await sql.close({ timeout: 1 })
+    }
+  } catch {
+    return null
+  }
 }
 
 async function lookAtDatabase({ database }: Config, now: () => number): ReturnType<Look> {

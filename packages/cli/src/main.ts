@@ -18,6 +18,7 @@ import { appsCreate, appsList, keysList, revoke, secretsAdd, secretsSet } from "
 import { exportAudit, pruneAuditLog, verifyAudit } from "./commands/audit.ts"
 import { config } from "./commands/config.ts"
 import { doctor } from "./commands/doctor.ts"
+import { masterKeyStatus, rotateMasterKeyCommand } from "./commands/master-key.ts"
 import { serve } from "./commands/serve.ts"
 import { createToken, inspectToken } from "./commands/token.ts"
 import { explain, why } from "./commands/why.ts"
@@ -37,6 +38,8 @@ const commands: readonly Command[] = [
   secretsSet,
   revoke,
   doctor,
+  masterKeyStatus,
+  rotateMasterKeyCommand,
   verifyAudit,
   exportAudit,
   pruneAuditLog,

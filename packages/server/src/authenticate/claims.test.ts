@@ -8,49 +8,80 @@ import { checkTimes, isRevoked } from "./token.ts"
 
 describe("what a token may say", () => {
   const nothing = {
+    kind: "user",
     userId: null,
-    server: false,
     exp: null,
     iat: null,
     nbf: null,
     callCids: null,
+    channelCids: null,
     role: null,
-    isFeedsScope: false,
+    jti: null,
+    deviceId: null,
+    scopes: null,
+    iss: null,
+    aud: [],
   }
   const rows: [string, object, Partial<TokenClaims>][] = [
     ["user, and nothing else", { user_id: "john" }, { userId: "john" }],
     ["user with times", { user_id: "j@x-1_2", exp: 3, iat: 1, nbf: 2 }, { userId: "j@x-1_2", exp: 3, iat: 1, nbf: 2 }],
     ["times with fractions", { user_id: "john", iat: 1.25, exp: 2e3 }, { userId: "john", iat: 1.25, exp: 2000 }],
-    ["server", { server: true, iat: 1 }, { server: true, iat: 1 }],
-    ["nothing at all", {}, {}],
+    ["server", { server: true, iat: 1 }, { kind: "server", iat: 1 }],
+    ["nothing at all", {}, { kind: "server" }],
     [
       "call token",
       { user_id: "john", call_cids: ["livestream:1", "a_b:c-d"], role: "viewer" },
       {
+        kind: "call",
         userId: "john",
         callCids: ["livestream:1", "a_b:c-d"],
         role: "viewer",
       },
     ],
-    ["call token without role", { user_id: "john", call_cids: ["a:b"] }, { userId: "john", callCids: ["a:b"] }],
-    ["call token for no call", { user_id: "john", call_cids: [] }, { userId: "john", callCids: [] }],
-    ["anonymous with calls", { user_id: "!anon", call_cids: ["a:b"] }, { userId: "!anon", callCids: ["a:b"] }],
+    [
+      "call token without role",
+      { user_id: "john", call_cids: ["a:b"] },
+      { kind: "call", userId: "john", callCids: ["a:b"] },
+    ],
+    ["call token for no call", { user_id: "john", call_cids: [] }, { kind: "call", userId: "john", callCids: [] }],
+    [
+      "anonymous with calls",
+      { user_id: "!anon", call_cids: ["a:b"] },
+      { kind: "call", userId: "!anon", callCids: ["a:b"] },
+    ],
+    [
+      "channel token",
+      { user_id: "john", channel_cids: ["messaging:!members-a"] },
+      { kind: "call", userId: "john", channelCids: ["messaging:!members-a"] },
+    ],
+    [
+      "ids and issuer",
+      { user_id: "john", jti: "t1", device_id: "d1", iss: "me", aud: ["a", "b"] },
+      { userId: "john", jti: "t1", deviceId: "d1", iss: "me", aud: ["a", "b"] },
+    ],
+    ["one audience", { user_id: "john", aud: "a" }, { userId: "john", aud: ["a"] }],
+    [
+      "scopes",
+      { user_id: "john", scopes: { "chat:messaging:*": ["read"] } },
+      { userId: "john", scopes: { "chat:messaging:*": ["read"] } },
+    ],
     ["role without calls is ignored", { user_id: "john", role: "admin" }, { userId: "john" }],
     ["role without calls, of any type", { user_id: "john", role: 7 }, { userId: "john" }],
-    ["feed scope", { resource: "*", action: "read", feed_id: "user1" }, { isFeedsScope: true }],
-    ["feed scope in part", { action: "read" }, { isFeedsScope: true }],
-    ["feed scope of one feed", { feed_id: "user1" }, { isFeedsScope: true }],
+    ["feed scope", { resource: "*", action: "read", feed_id: "user1" }, { kind: "feeds" }],
+    ["feed scope in part", { action: "read" }, { kind: "feeds" }],
+    ["feed scope of one feed", { feed_id: "user1" }, { kind: "feeds" }],
     [
       "other claims are ignored",
-      { user_id: "john", iss: "x", sub: "user/john", jti: null, a: { b: [1] } },
+      { user_id: "john", sub: "user/john", jti: null, device_id: 7, iss: 1, aud: {}, a: { b: [1] } },
       { userId: "john" },
     ],
     ["longest user id", { user_id: "j".repeat(255) }, { userId: "j".repeat(255) }],
   ]
   test.each(rows)("%s", (_name, claims, expected) => {
-    expect(verify(mint(claims))).toEqual({ ...nothing, ...expected })
+    const all = { ...nothing, ...expected } as TokenClaims
+    expect(verify(mint(claims))).toEqual(all)
     // White space sends the payload through the complete JSON reader; the answer is the same.
-    expect(verify(withPayload(JSON.stringify(claims, null, 1)))).toEqual({ ...nothing, ...expected })
+    expect(verify(withPayload(JSON.stringify(claims, null, 1)))).toEqual(all)
   })
 
   test("case 23: iss and aud are no claims of ours, whatever they hold", () => {
@@ -224,28 +255,42 @@ describe("checkTimes", () => {
 })
 
 describe("isRevoked", () => {
-  const issuedAt = (iat: number | null) => verify(mint(iat === null ? { user_id: "john" } : { user_id: "john", iat }))
   test.each([
-    [100, [], false],
-    [100, [null, null], false],
-    [100, [100, null], false],
-    [100, [100.999, null], false],
-    [100, [101, null], true],
-    [100.5, [101, null], true],
-    [100.5, [100.9, null], false],
-    [100, [null, 101], true],
-    [100, [50, 101], true],
-    [100, [101, 50], true],
-    [0, [1, null], true],
-    [0, [0, null], false],
-    [100, [Number.NaN, null], true],
-  ] as const)("cases 20 and 22: iat %d against the cut-offs %j is %p", (iat, cutoffs, revoked) => {
-    expect(isRevoked(issuedAt(iat), cutoffs)).toBe(revoked)
+    [100, 100, false],
+    [100, 100.999, false],
+    [100, 101, true],
+    [100.5, 101, true],
+    [100.5, 100.9, false],
+    [0, 1, true],
+    [0, 0, false],
+    [100, Number.NaN, true],
+  ] as const)("cases 20 and 22: iat %d against the cut-off %d is %p", (iat, cutoff, revoked) => {
+    expect(isRevoked(iat, cutoff)).toBe(revoked)
   })
 
   test("case 21: without iat, any cut-off ends a token", () => {
-    expect(isRevoked(issuedAt(null), [])).toBeFalse()
-    expect(isRevoked(issuedAt(null), [null])).toBeFalse()
-    for (const cutoff of [0, 1, 1e12]) expect(isRevoked(issuedAt(null), [null, cutoff])).toBeTrue()
+    for (const cutoff of [0, 1, 1e12]) expect(isRevoked(null, cutoff)).toBeTrue()
+  })
+})
+
+describe("kinds exclude each other", () => {
+  test.each(
+    [
+      { server: true, user_id: "john" },
+      { server: true, call_cids: [] },
+      { server: true, channel_cids: [] },
+      { server: true, resource: "*" },
+      { call_cids: ["a:b"] },
+      { channel_cids: ["a:b"] },
+      { user_id: "john", resource: "*", call_cids: ["a:b"] },
+      { user_id: "!anon" },
+      { user_id: "john", channel_cids: ["a"] },
+      { user_id: "john", channel_cids: "a:b" },
+      { user_id: "john", scopes: { "chat:*": ["read"] } },
+      { user_id: "john", scopes: [] },
+      { user_id: "john", scopes: null },
+    ].map((claims) => [claims]),
+  )("case 24: %j", (claims) => {
+    expectMalformed(mint(claims), "")
   })
 })

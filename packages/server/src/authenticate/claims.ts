@@ -76,8 +76,8 @@ export function checkClaims(values: readonly unknown[]): TokenClaims {
     callCids: callCids === undefined ? null : checkCids("call_cids", callCids, callCidPattern),
     channelCids: channelCids === undefined ? null : checkCids("channel_cids", channelCids, channelCidPattern),
     role: callCids === undefined || role === undefined ? null : checkRole(role),
-    jti: jti === undefined ? null : checkText("jti", jti, tokenIdCharsMax),
-    deviceId: deviceId === undefined ? null : checkText("device_id", deviceId, deviceIdCharsMax),
+    jti: idOf(jti, tokenIdCharsMax),
+    deviceId: idOf(deviceId, deviceIdCharsMax),
     scopes: scopes === undefined ? null : checkScopes(scopes),
     // Ignored unless the app's policy names one, so a strange one is no fault of the token.
     iss: typeof iss === "string" && iss.length <= issuerCharsMax ? iss : null,
@@ -146,13 +146,12 @@ function checkRole(value: unknown): string {
   return value
 }
 
-// Ids that a revocation can name later: what cannot be named there could not be taken back either.
-function checkText(name: string, value: unknown, charsMax: number): string {
-  if (typeof value !== "string" || value === "" || value.length > charsMax || /[\0\p{Surrogate}]/u.test(value)) {
-    throw malformed(`${name} must be a text of 1 to ${charsMax} characters`)
-  }
-  return value
-}
+// Ids that a revocation can name. Other systems put other things there, and their tokens are in the field already: one
+// that is no such text counts as none, and the token can still be named by its hash.
+const idOf = (value: unknown, charsMax: number): string | null =>
+  typeof value === "string" && value !== "" && value.length <= charsMax && !/[\0\p{Surrogate}]/u.test(value)
+    ? value
+    : null
 
 function checkScopes(value: unknown): Scopes {
   try {

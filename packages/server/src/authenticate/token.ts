@@ -216,15 +216,19 @@ function isSignedBy(key: VerificationKey, header: Header, input: Uint8Array, sig
     case "HS256":
       return signatureLength === macBytes && isHs256Mac(key.key, input, mac)
     case "ES256":
-      return signatureLength === pairBytes && isEs256Signature(key.key, input, pair)
+      return isEs256Signature(key.key, input, signature.subarray(0, signatureLength))
     case "EdDSA":
-      return signatureLength === pairBytes && isEd25519Signature(key.key, input, pair)
+      return isEd25519Signature(key.key, input, signature.subarray(0, signatureLength))
   }
 }
 
-// r and s as two numbers of 32 bytes, big-endian (RFC 7518 §3.4). Both lie in 1 to n-1; the library is not asked
-// about others, because some have taken zero for a signature of everything (CVE-2022-21449).
-function isEs256Signature(key: KeyObject, input: Uint8Array, rs: Uint8Array): boolean {
+/**
+ * Whether these are r and s of a P-256 signature, as two numbers of 32 bytes, big-endian (RFC 7518 §3.4). Both lie in 1
+ * to n-1; the library is not asked about others, because some have taken zero for a signature of everything
+ * (CVE-2022-21449).
+ */
+export function isEs256Signature(key: KeyObject, input: Uint8Array, rs: Uint8Array): boolean {
+  if (rs.length !== pairBytes) return false
   if (!isInOrder(rs.subarray(0, 32)) || !isInOrder(rs.subarray(32))) return false
   return verify("sha256", input, { key, dsaEncoding: "ieee-p1363" }, rs)
 }
@@ -234,8 +238,9 @@ const p256Order = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f
 const isInOrder = (number: Uint8Array): boolean =>
   Buffer.compare(number, p256Order) < 0 && number.some((byte) => byte !== 0)
 
-// S lies below the order L (RFC 8032 §5.1.7), or one signature would have several spellings.
-function isEd25519Signature(key: KeyObject, input: Uint8Array, rs: Uint8Array): boolean {
+/** Whether this is an Ed25519 signature. S lies below the order L (RFC 8032 §5.1.7), or one would have several spellings. */
+export function isEd25519Signature(key: KeyObject, input: Uint8Array, rs: Uint8Array): boolean {
+  if (rs.length !== pairBytes) return false
   const s = Buffer.from(rs.subarray(32)).reverse()
   return Buffer.compare(s, ed25519Order) < 0 && verify(null, input, key, rs)
 }
@@ -255,7 +260,6 @@ const macBytes = 32
 const mac = signature.subarray(0, macBytes)
 /** Bytes of an ES256 or Ed25519 signature. */
 const pairBytes = 64
-const pair = signature.subarray(0, pairBytes)
 // Bun's keyed hasher wants room for the longest digest that there is, and fills what it needs.
 const digest = new Uint8Array(64)
 const computedMac = digest.subarray(0, macBytes)

@@ -3,11 +3,18 @@
 // says, with the exceptions named below, and everything else refused.
 
 import { describe, expect, test } from "bun:test"
-import { createSecretKey } from "node:crypto"
+import { createPublicKey, createSecretKey } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { ApiError } from "@weir/protocol"
-import { isHs256Mac, secretBytesMin, type VerificationKey, verifyCompact } from "./token.ts"
+import {
+  isEd25519Signature,
+  isEs256Signature,
+  isHs256Mac,
+  secretBytesMin,
+  type VerificationKey,
+  verifyCompact,
+} from "./token.ts"
 
 const folder = join(process.env.WEIR_VECTORS ?? resolve(import.meta.dir, "../../../../../shared/vectors"), "wycheproof")
 
@@ -26,6 +33,10 @@ interface MacGroup {
   tagSize: number
   tests: { tcId: number; key: string; msg: string; tag: string; result: "valid" | "invalid" }[]
 }
+interface SignatureGroup {
+  publicKeyPem: string
+  tests: { tcId: number; comment: string; msg: string; sig: string; result: "valid" | "invalid" }[]
+}
 const groupsOf = <G>(file: string): G[] => JSON.parse(readFileSync(join(folder, file), "utf8")).testGroups
 
 /** A set of which every key is an HS256 secret of the required length; any other set cannot be given to the verifier. */
@@ -33,7 +44,12 @@ function verificationKeysOf(group: JwsGroup): VerificationKey[] | null {
   const jwks = "keys" in group.private ? group.private.keys : [group.private]
   const isHs256 = (jwk: Jwk) => jwk.kty === "oct" && jwk.alg === "HS256" && secretOf(jwk).length >= secretBytesMin
   if (!jwks.every(isHs256)) return null
-  return jwks.map((jwk) => ({ kid: jwk.kid ?? null, alg: "HS256", key: createSecretKey(secretOf(jwk)) }))
+  return jwks.map((jwk) => ({
+    kid: jwk.kid ?? null,
+    alg: "HS256",
+    key: createSecretKey(secretOf(jwk)),
+    state: "active",
+  }))
 }
 const secretOf = (jwk: Jwk): Buffer => Buffer.from(jwk.k ?? "", "base64url")
 
@@ -78,8 +94,26 @@ if (!existsSync(folder)) {
     }
   })
 
+  for (const [file, verifies, valid, invalid] of [
+    ["ecdsa_secp256r1_sha256_p1363_test.json", isEs256Signature, 173, 89],
+    ["ed25519_test.json", isEd25519Signature, 88, 63],
+  ] as const) {
+    test(`cases 1 and 9: Wycheproof ${file}`, () => {
+      const tally = { accepted: 0, refused: 0 }
+      for (const { publicKeyPem, tests } of groupsOf<SignatureGroup>(file)) {
+        const key = createPublicKey(publicKeyPem)
+        for (const { tcId, comment, msg, sig, result } of tests) {
+          const accepted = verifies(key, Buffer.from(msg, "hex"), Buffer.from(sig, "hex"))
+          expect({ tcId, comment, accepted }).toEqual({ tcId, comment, accepted: result === "valid" })
+          tally[accepted ? "accepted" : "refused"]++
+        }
+      }
+      expect(tally).toEqual({ accepted: valid, refused: invalid })
+    })
+  }
+
   for (const file of ["json_web_signature_test.json", "json_web_key_test.json", "json_web_crypto_test.json"]) {
-    test(`Wycheproof ${file}`, () => {
+    test(`case 1: Wycheproof ${file}`, () => {
       const tally = { accepted: 0, refused: 0 }
       const isSignatures = file === "json_web_signature_test.json"
       for (const group of groupsOf<JwsGroup>(file)) {
@@ -115,6 +149,6 @@ function foreignKeys(token: string): VerificationKey[] {
   try {
     kid = JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString()).kid
   } catch {}
-  const nameless: VerificationKey = { kid: null, alg: "HS256", key }
-  return typeof kid === "string" ? [nameless, { kid, alg: "HS256", key }] : [nameless]
+  const nameless: VerificationKey = { kid: null, alg: "HS256", key, state: "active" }
+  return typeof kid === "string" ? [nameless, { kid, alg: "HS256", key, state: "active" }] : [nameless]
 }

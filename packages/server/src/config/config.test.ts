@@ -55,13 +55,13 @@ describe("loadConfig", () => {
       WEIR_LOG_LEVEL: "debug",
       WEIR_LOG_FORMAT: "json",
     })
-    expect({ ...config, masterKey: config.masterKey?.type, trustProxy: config.trustProxy.mode }).toEqual({
+    expect({ ...config, masterKey: config.masterKey?.ids.length, trustProxy: config.trustProxy.mode }).toEqual({
       host: "::",
       port: 0,
       dataDir: "/var/lib/weir",
       database: { kind: "postgres", url: "postgres://weir:p%40ss@db.internal:5432/weir?sslmode=require" },
       redisUrl: "rediss://cache.internal:6380/3",
-      masterKey: "secret",
+      masterKey: 1,
       firstApp: { apiKey: "abcdefgh1234", apiSecret: secret64 },
       adminToken,
       tls: { certPath: resolve("cert.pem"), keyPath: resolve("key.pem") },
@@ -125,6 +125,9 @@ describe("values that stop the start", () => {
     ["WEIR_MASTER_KEY", "short"],
     ["WEIR_MASTER_KEY", masterKeyHex.slice(2)],
     ["WEIR_MASTER_KEY", `${masterKeyHex} `],
+    ["WEIR_MASTER_KEY", `${masterKeyHex},`],
+    ["WEIR_MASTER_KEY", `${masterKeyHex},${masterKeyHex}`],
+    ["WEIR_MASTER_KEY", Array.from({ length: 9 }, (_, n) => `${n}`.repeat(64)).join()],
     ["WEIR_ADMIN_TOKEN", adminToken.slice(0, 31)],
     ["WEIR_ADMIN_TOKEN", `${adminToken} `],
     ["WEIR_ADMIN_TOKEN", `${adminToken}é`],

@@ -179,7 +179,7 @@ function readMasterKey(text: string | null): MasterKey | null {
   if (keys.length > masterKeysMax) throw refuse(`WEIR_MASTER_KEY has ${keys.length} keys; at most ${masterKeysMax} go`)
   const at = keys.findIndex((key) => parseMasterKey(key) === null)
   if (at < 0) throw refuse("WEIR_MASTER_KEY names one key twice; each key stands there once")
-  const name = keys.length === 1 ? "WEIR_MASTER_KEY" : `key ${at + 1} of WEIR_MASTER_KEY`
+  const name = keys.length === 1 ? "WEIR_MASTER_KEY" : `WEIR_MASTER_KEY: key ${at + 1} of ${keys.length}`
   throw refuse(
     `${name} has ${keys[at]?.length} characters and is not a key of ${masterKeyForm}; "openssl rand -hex 32" makes one`,
   )

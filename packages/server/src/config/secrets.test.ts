@@ -1,10 +1,30 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { generateMasterKeyText, keyCheckValue, type MasterKey, parseMasterKey } from "../base/crypto.ts"
+import {
+  generateMasterKeyText,
+  keyCheckValue,
+  type MasterKey,
+  parseMasterKey,
+  reloadMasterKey,
+  seal,
+} from "../base/crypto.ts"
 import { ConfigError } from "./config.ts"
-import { loadMasterKey, prepareDataDir } from "./secrets.ts"
+import { type KeyLine, loadMasterKey, prepareDataDir, readKeyLines, replaceKeyLines } from "./secrets.ts"
 
 let folder: string
 beforeEach(() => {
@@ -46,7 +66,11 @@ describe("a master key from the file", () => {
     ["empty", ""],
     ["cut short", generateMasterKeyText().slice(1)],
     ["something else", "hello\n"],
-    ["too long", `${generateMasterKeyText()}${" ".repeat(200)}`],
+    ["too long", `${generateMasterKeyText()}${" ".repeat(2000)}`],
+    ["a key and something else", `${generateMasterKeyText()}\nhello\n`],
+    ["a key and an empty line", `${generateMasterKeyText()}\n\n${generateMasterKeyText()}\n`],
+    ["one line of two keys", `${generateMasterKeyText()},${generateMasterKeyText()}\n`],
+    ["the same key twice", `${"5".repeat(64)}\n${"5".repeat(64)}\n`],
   ])("is not replaced when the file is %s", (_, text) => {
     mkdirSync(dataDir())
     writeFileSync(keyFile(), text, { mode: 0o600 })
@@ -86,6 +110,81 @@ describe("a master key from the file", () => {
     expect(new Set(outputs.map((output) => output.split(" ")[0])).size).toBe(1)
     expect(readdirSync(dataDir())).toEqual(["master.key"])
   }, 20_000)
+})
+
+describe("a file of several keys", () => {
+  const [a, b, c] = [generateMasterKeyText(), generateMasterKeyText(), generateMasterKeyText()]
+  const idOf = (text: string): string => (parseMasterKey(text) as MasterKey).currentId
+  const line = (text: string): KeyLine => ({ id: idOf(text), text })
+  const write = (text: string): void => {
+    mkdirSync(dataDir(), { recursive: true })
+    writeFileSync(keyFile(), text, { mode: 0o600 })
+  }
+
+  test.each(["\n", "\r\n"])("is a ring, the first line seals (line end %j)", (end) => {
+    write(`${b}${end}${a}${end}`)
+    expect(load().key.ids).toEqual([idOf(b), idOf(a)])
+    expect(readKeyLines(dataDir())).toEqual([line(b), line(a)])
+  })
+
+  test("is followed by whoever loaded it", () => {
+    write(`${a}\n`)
+    const { key } = load()
+    const first = seal(key, "secret", "row")
+    write(`${b}\n${a}\n`)
+    expect(reloadMasterKey(key)).toBe("changed")
+    expect(key.ids).toEqual([idOf(b), idOf(a)])
+    expect(seal(key, "secret", "row").split(".")[1]).not.toBe(first.split(".")[1])
+  })
+
+  test("keeps its keys while the file is damaged", () => {
+    write(`${a}\n`)
+    const { key } = load()
+    write("half of a k")
+    expect(reloadMasterKey(key)).toBe("unreadable")
+    expect(key.ids).toEqual([idOf(a)])
+  })
+
+  test("is replaced whole, for its owner alone, and nothing else is left", () => {
+    write(`${a}\n`)
+    replaceKeyLines(dataDir(), [line(a)], [line(b), line(a)])
+    expect(readFileSync(keyFile(), "utf8")).toBe(`${b}\n${a}\n`)
+    expect(statSync(keyFile()).mode & 0o777).toBe(0o600)
+    expect(readdirSync(dataDir())).toEqual(["master.key"])
+  })
+
+  test("is replaced after a crash that left half of a file behind, which others could read", () => {
+    write(`${a}\n`)
+    writeFileSync(`${keyFile()}.new`, "half", { mode: 0o644 })
+    replaceKeyLines(dataDir(), [line(a)], [line(a), line(b)])
+    expect(statSync(keyFile()).mode & 0o777).toBe(0o600)
+    expect(readdirSync(dataDir())).toEqual(["master.key"])
+  })
+
+  test("stays where a link to it stands", () => {
+    write(`${a}\n`)
+    const elsewhere = join(folder, "secret")
+    renameSync(keyFile(), elsewhere)
+    symlinkSync(elsewhere, keyFile())
+    replaceKeyLines(dataDir(), [line(a)], [line(b)])
+    expect(lstatSync(keyFile()).isSymbolicLink()).toBe(true)
+    expect(readFileSync(elsewhere, "utf8")).toBe(`${b}\n`)
+  })
+
+  // Whoever changes a file that somebody else changed meanwhile would take that key away.
+  test("is not replaced when it is another one by now, or with no keys, or with too many", () => {
+    write(`${a}\n${c}\n`)
+    expect(() => replaceKeyLines(dataDir(), [line(a)], [line(b), line(a)])).toThrow(/changed by somebody else/)
+    expect(() => replaceKeyLines(dataDir(), [line(a), line(c)], [])).toThrow(ConfigError)
+    const many = Array.from({ length: 9 }, () => line(generateMasterKeyText()))
+    expect(() => replaceKeyLines(dataDir(), [line(a), line(c)], many)).toThrow(ConfigError)
+    expect(readFileSync(keyFile(), "utf8")).toBe(`${a}\n${c}\n`)
+  })
+
+  test("that is not there is named, and none is made", () => {
+    expect(() => readKeyLines(dataDir())).toThrow(new RegExp(keyFile()))
+    expect(existsSync(keyFile())).toBe(false)
+  })
 })
 
 test("a master key from the environment wins, and an unused file is named", () => {

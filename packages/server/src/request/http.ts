@@ -170,24 +170,25 @@ export function createHttp(parts: HttpParts): Http {
       exchange.stage = "access"
       if (!entry.operation.access.includes(principal.kind)) throw wrongKind(principal, entry.operation)
       exchange.stage = "rate-limit"
-      takeLimit(exchange, entry, credentials, principal, now)
-      exchange.stage = "input"
-      return chain(bodyOf(request, entry.operation, signedBytes), (body) => {
-        const input = entry.reader.read(params, query, body)
-        return runRoute(exchange, route, principal, input, query, now)
+      return chain(takeLimit(entry, credentials, principal, now), (limitState) => {
+        exchange.limitState = limitState
+        exchange.stage = "input"
+        return chain(bodyOf(request, entry.operation, signedBytes), (body) => {
+          const input = entry.reader.read(params, query, body)
+          return runRoute(exchange, route, principal, input, query, now)
+        })
       })
     })
   }
 
   /** Before the body is read, so that a caller who is over the limit costs no more than their headers. */
   function takeLimit(
-    exchange: Exchange,
     { counted }: Entry,
     { client, address }: Credentials,
     principal: AppCaller,
     now: number,
-  ): void {
-    if (counted !== null) exchange.limitState = parts.limiter.take(counted, principal, client, address, now)
+  ): Awaitable<LimitState | null> {
+    return counted === null ? null : parts.limiter.take(counted, principal, client, address, now)
   }
 
   function runRoute(

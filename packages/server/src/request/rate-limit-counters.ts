@@ -31,7 +31,10 @@ export interface AppCounters {
   endMs: number
   /** Unix seconds: the same moment. */
   resetSeconds: number
-  overrides: LimitOverrides
+  /** The app's own limits; null: they were never read. */
+  overrides: LimitOverrides | null
+  /** How often they were changed through this node. */
+  changeCount: number
   /** By the operation's index, made when they are first asked for. */
   rules: (OperationRules | undefined)[]
   /** When the overrides were asked for last. */
@@ -79,7 +82,8 @@ export function createCounters(sharing: Sharing | null, labelOf: (slot: number) 
       windowId: 0,
       endMs: 0,
       resetSeconds: 0,
-      overrides: {},
+      overrides: null,
+      changeCount: 0,
       rules: [],
       rulesAtMs: Number.NEGATIVE_INFINITY,
       app: [],

@@ -15,7 +15,7 @@ import {
   userLimitDefault,
   type Why,
 } from "@weir/protocol"
-import { type Awaitable, isPromise } from "../base/chain.ts"
+import { type Awaitable, chain, isPromise } from "../base/chain.ts"
 import type { Logger } from "../base/log.ts"
 import { bounds } from "./rate-limit-bounds.ts"
 import { type AppCounters, type Counter, createCounters } from "./rate-limit-counters.ts"
@@ -71,7 +71,8 @@ export interface RateLimiter {
   names(): readonly string[]
   /**
    * Counts one request: all of it, or when one limit is used up nothing. Answers what is left of the tightest limit, or
-   * null where there is none. `address` is asked for only where it decides. Throws RateLimitError.
+   * null where there is none. `address` is asked for only where it decides. Throws (or rejects with) RateLimitError. A
+   * promise comes only for the first requests of an app, whose own limits are not known yet.
    */
   take(
     operation: CountedOperation,
@@ -79,7 +80,7 @@ export interface RateLimiter {
     client: string | null,
     address: () => string,
     nowMs: number,
-  ): LimitState | null
+  ): Awaitable<LimitState | null>
   /** What is left of an app's limit on a platform; null: no limit, or no such operation. Takes nothing. */
   stateOf(appId: number, operation: string, platform: Platform, nowMs: number): LimitState | null
   /** Lets an app's new numbers hold on this node from now on. The other nodes ask for them. */
@@ -108,18 +109,16 @@ export interface OperationRules extends OperationLimits {
  * the address is found out only of apps that are busy, and one address gets no more than half of what the app has.
  */
 export function rulesOf(operation: string, own: RateLimit | null, overrides: LimitOverrides): OperationRules {
-  const published = { app: own?.perAppMax ?? appLimitOf(operation), user: userLimitDefault, address: null }
-  const number = (scope: LimitScope): number | null | undefined => {
+  const numberOf = <Absent>(scope: LimitScope, absent: Absent): number | null | Absent => {
     for (const name of [operation, "*"]) {
       const given = Object.hasOwn(overrides, name) ? overrides[name]?.[scope] : undefined
       if (given !== undefined) return given
     }
-    return undefined
+    return absent
   }
-  const app = number("app") === undefined ? published.app : (number("app") as number | null)
-  const user = number("user") === undefined ? published.user : (number("user") as number | null)
-  const address = number("address") ?? own?.perAddressMax
-  if (number("address") === null) return { app, user, address: null, addressFrom: 0 }
+  const app = numberOf("app", own?.perAppMax ?? appLimitOf(operation))
+  const user = numberOf("user", userLimitDefault)
+  const address = numberOf("address", own?.perAddressMax)
   if (address !== undefined) return { app, user, address, addressFrom: 0 }
   if (app === null) return { app, user, address: null, addressFrom: 0 }
   const quarter = Math.ceil(app / 4)
@@ -142,28 +141,95 @@ export function createRateLimiter(parts: RateLimiterParts | null = null): RateLi
     if (Math.abs(nowMs - app.rulesAtMs) >= bounds.rulesEveryMs) refresh(app, nowMs)
     let rules = app.rules[operation.index]
     if (rules === undefined) {
-      rules = rulesOf(operation.name, operation.own, app.overrides)
+      rules = rulesOf(operation.name, operation.own, app.overrides ?? noOverrides)
       app.rules[operation.index] = rules
     }
     return rules
   }
-  const refresh = (app: AppCounters, nowMs: number): void => {
+  /** Asks for an app's own limits. Never throws or rejects. */
+  const refresh = (app: AppCounters, nowMs: number): Awaitable<void> => {
     app.rulesAtMs = nowMs
+    const { changeCount } = app
     try {
       const overrides = overridesOf(app.appId)
-      if (!isPromise(overrides)) adopt(app, overrides)
-      else overrides.then((found) => adopt(app, found), away)
-    } catch (error) {
-      away(error)
+      if (!isPromise(overrides)) return adopt(app, overrides)
+      return overrides.then(
+        (found) => {
+          // What was asked for before a change is older than what the change has said.
+          if (app.changeCount === changeCount) adopt(app, found)
+        },
+        (cause) => away(app, cause),
+      )
+    } catch (cause) {
+      return away(app, cause)
     }
   }
-  // Whoever cannot be asked leaves what was known in force: a database that is away must not stop the counting.
-  const away = (cause: unknown): void => log.warn("the limits of an app cannot be read", { cause })
+  // What was known stays in force: a database that is away must not stop the counting.
+  const away = (app: AppCounters, cause: unknown): void => {
+    app.overrides ??= noOverrides
+    log.warn("the limits of an app cannot be read", { cause })
+  }
   const adopt = (app: AppCounters, overrides: LimitOverrides | null): void => {
     const found = overrides ?? noOverrides
     if (app.overrides === found) return
     app.overrides = found
     app.rules = []
+  }
+
+  const count = (
+    app: AppCounters,
+    operation: CountedOperation,
+    caller: AppCaller,
+    client: string | null,
+    address: () => string,
+    nowMs: number,
+  ): LimitState | null => {
+    const isServer = caller.kind === "server"
+    const rules = ruleOf(app, operation, nowMs)
+    const platform = operation.own === null ? platformOf(isServer, client) : "web"
+    const slot = slotOf(operation, platform)
+    let ofUser: Counter | null = null
+    let ofAddress: Counter | null = null
+    let ofApp: Counter | null = null
+    if (rules.app !== null) ofApp = counters.ofApp(app, slot, rules.app)
+    if (!isServer) {
+      // Everybody without a name has the same one, so they are counted by their address alone.
+      if (rules.user !== null && caller.kind !== "anonymous") {
+        ofUser = counters.ofUser(app, slot, caller.userId, rules.user)
+        if (ofUser.taken >= rules.user) throw refused("user", rules.user, operation, platform, app, nowMs)
+      }
+      if (rules.address !== null && (rules.addressFrom === 0 || (ofApp?.taken ?? 0) >= rules.addressFrom)) {
+        ofAddress = counters.ofAddress(app, slot, networkOf(address()), rules.address)
+        if (ofAddress.taken >= rules.address) throw refused("address", rules.address, operation, platform, app, nowMs)
+      }
+    }
+    if (ofApp !== null && ofApp.taken >= (rules.app as number)) {
+      throw refused("app", rules.app as number, operation, platform, app, nowMs)
+    }
+    let limit = 0
+    let remaining = Number.POSITIVE_INFINITY
+    if (ofApp !== null) {
+      counters.add(app, ofApp)
+      limit = rules.app as number
+      remaining = limit - ofApp.taken
+    }
+    if (ofUser !== null) {
+      counters.add(app, ofUser)
+      const left = (rules.user as number) - ofUser.taken
+      if (left < remaining) {
+        limit = rules.user as number
+        remaining = left
+      }
+    }
+    if (ofAddress !== null) {
+      counters.add(app, ofAddress)
+      const left = (rules.address as number) - ofAddress.taken
+      if (left < remaining) {
+        limit = rules.address as number
+        remaining = left
+      }
+    }
+    return limit === 0 ? null : { limit, remaining, reset: app.resetSeconds }
   }
 
   return {
@@ -181,53 +247,11 @@ export function createRateLimiter(parts: RateLimiterParts | null = null): RateLi
 
     take(operation, caller, client, address, nowMs) {
       if (!enforced) return null
-      const isServer = caller.kind === "server"
       const app = counters.of(caller.appId, nowMs)
-      const rules = ruleOf(app, operation, nowMs)
-      const platform = operation.own === null ? platformOf(isServer, client) : "web"
-      const slot = slotOf(operation, platform)
-      let ofUser: Counter | null = null
-      let ofAddress: Counter | null = null
-      let ofApp: Counter | null = null
-      if (rules.app !== null) ofApp = counters.ofApp(app, slot, rules.app)
-      if (!isServer) {
-        // Everybody without a name has the same one, so they are counted by their address alone.
-        if (rules.user !== null && caller.kind !== "anonymous") {
-          ofUser = counters.ofUser(app, slot, caller.userId, rules.user)
-          if (ofUser.taken >= rules.user) throw refused("user", rules.user, operation, platform, app, nowMs)
-        }
-        if (rules.address !== null && (rules.addressFrom === 0 || (ofApp?.taken ?? 0) >= rules.addressFrom)) {
-          ofAddress = counters.ofAddress(app, slot, networkOf(address()), rules.address)
-          if (ofAddress.taken >= rules.address) throw refused("address", rules.address, operation, platform, app, nowMs)
-        }
+      if (app.overrides === null) {
+        return chain(refresh(app, nowMs), () => count(app, operation, caller, client, address, nowMs))
       }
-      if (ofApp !== null && ofApp.taken >= (rules.app as number)) {
-        throw refused("app", rules.app as number, operation, platform, app, nowMs)
-      }
-      let limit = 0
-      let remaining = Number.POSITIVE_INFINITY
-      if (ofApp !== null) {
-        counters.add(app, ofApp)
-        limit = rules.app as number
-        remaining = limit - ofApp.taken
-      }
-      if (ofUser !== null) {
-        counters.add(app, ofUser)
-        const left = (rules.user as number) - ofUser.taken
-        if (left < remaining) {
-          limit = rules.user as number
-          remaining = left
-        }
-      }
-      if (ofAddress !== null) {
-        counters.add(app, ofAddress)
-        const left = (rules.address as number) - ofAddress.taken
-        if (left < remaining) {
-          limit = rules.address as number
-          remaining = left
-        }
-      }
-      return limit === 0 ? null : { limit, remaining, reset: app.resetSeconds }
+      return count(app, operation, caller, client, address, nowMs)
     },
 
     stateOf(appId, name, platform, nowMs) {
@@ -242,7 +266,9 @@ export function createRateLimiter(parts: RateLimiterParts | null = null): RateLi
 
     changed(appId, overrides) {
       const app = counters.known(appId)
-      if (app !== undefined) adopt(app, overrides)
+      if (app === undefined) return
+      app.changeCount += 1
+      adopt(app, overrides)
     },
 
     async close() {

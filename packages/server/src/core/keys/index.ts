@@ -1,9 +1,23 @@
 export { createKeyStates, type KeyStates, readJwks, signingKeyOf } from "./cache.ts"
+export {
+  nextStep,
+  type RingFile,
+  type RingState,
+  type RingStateParts,
+  type RingStep,
+  RotationError,
+  readRingState,
+  rotateMasterKey,
+  sealedSecrets,
+} from "./reseal.ts"
+export { joinDeployment, type KeptRing, keepRing, missingKeys } from "./ring.ts"
 export { type NewKey, newKey } from "./rules.ts"
 export {
   insertKey,
   insertMasterKeyCheck,
   insertSecret,
+  requireSealable,
+  type SealedPlace,
   selectKey,
   selectKeysOfApp,
   selectMasterKeyCheck,

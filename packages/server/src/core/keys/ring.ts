@@ -81,7 +81,7 @@ export async function keepRing({ db, masterKey, nodeId, clock, log }: RingParts)
   }
   await requireRing(db, masterKey, clock.now(), report)
 
-  let reportedAtMs = clock.monotonic()
+  let nextReportMs = clock.monotonic() + limits.nodeReportEveryMs
   let isUnreadable = false
   let isBehind = false
   let running: Promise<void> = Promise.resolve()
@@ -91,11 +91,14 @@ export async function keepRing({ db, masterKey, nodeId, clock, log }: RingParts)
       log.warn("the file of master keys cannot be read; this node goes on with the keys that it has")
     }
     if (found !== "early") isUnreadable = found === "unreadable"
-    if (found !== "changed" && clock.monotonic() - reportedAtMs < limits.nodeReportEveryMs) return
-    if (found === "changed") log.info("the master keys have changed", { key_ids: masterKey.ids })
+    if (found === "changed") {
+      log.info("the master keys have changed", { key_ids: masterKey.ids })
+      nextReportMs = clock.monotonic()
+    }
+    if (clock.monotonic() < nextReportMs) return
     try {
       await requireRing(db, masterKey, clock.now(), report)
-      reportedAtMs = clock.monotonic()
+      nextReportMs = clock.monotonic() + limits.nodeReportEveryMs
       isBehind = false
     } catch (error) {
       // Next time it may be there. Said once, not every two seconds.

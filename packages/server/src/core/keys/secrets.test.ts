@@ -2,43 +2,20 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto"
-import { mkdtempSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { createLocalJWKSet, importPKCS8, jwtVerify, SignJWT } from "jose"
 import {
   asAdmin,
   createApp,
-  createUsers,
   databaseKinds,
   expectRefusal,
+  nowSeconds,
   type OtherApp,
   startOn,
 } from "../../../test/fixtures.ts"
-import { generateMasterKeyText, parseMasterKey } from "../../base/crypto.ts"
 import { isPrefixedSecret } from "../../base/secret-format.ts"
-import { createLocalBus } from "../../events/bus/local.ts"
-import { createCaches } from "../../events/caches.ts"
-import { migrate } from "../../store/migrate.ts"
-import { openDatabase } from "../../store/open.ts"
-import {
-  type Answer,
-  createPostgresDatabase,
-  serverToken,
-  sign,
-  startTestServer,
-  type TestServer,
-  userToken,
-} from "../../testing.ts"
-import { insertApp, newApp } from "../apps/index.ts"
-import { migrations as appMigrations } from "../apps/migrations.ts"
-import { createKeyStates } from "./cache.ts"
+import { type Answer, serverToken, sign, type TestServer, userToken } from "../../testing.ts"
 import { limits } from "./limits.ts"
-import { migrations } from "./migrations.ts"
-import { newKey, newSecret } from "./rules.ts"
-import { insertKey, insertSecret, selectSecrets, updateSecret } from "./store.ts"
 
-const nowSeconds = () => Math.floor(Date.now() / 1000)
 const spki = (key: KeyObject): string => key.export({ format: "pem", type: "spki" }).toString()
 const importable = () => randomBytes(24).toString("hex")
 
@@ -485,189 +462,3 @@ function secretsOn(kind: (typeof databaseKinds)[number]): void {
     expect((await server.call("POST", "/api/v2/users", options)).status).toBe(201)
   }
 }
-
-for (const kind of databaseKinds) {
-  describe(`stored secrets on ${kind}`, () => {
-    const masterKey = parseMasterKey(generateMasterKeyText()) as NonNullable<ReturnType<typeof parseMasterKey>>
-    const folder = mkdtempSync(join(tmpdir(), "weir-test-"))
-    let postgres: Awaited<ReturnType<typeof createPostgresDatabase>> = null
-    let db: Awaited<ReturnType<typeof openDatabase>>
-    beforeAll(async () => {
-      if (kind === "postgres") postgres = await createPostgresDatabase()
-      db = await openDatabase(
-        postgres === null ? { kind: "sqlite", path: join(folder, "weir.db") } : { kind: "postgres", url: postgres.url },
-      )
-      await migrate(db, [
-        { module: "apps", migrations: appMigrations },
-        { module: "keys", migrations },
-      ])
-    })
-    afterAll(async () => {
-      await db.close()
-      await postgres?.drop()
-      rmSync(folder, { recursive: true, force: true })
-    })
-
-    const keyStates = () => {
-      const clock = { now: () => Date.now(), monotonic: () => performance.now() }
-      return createKeyStates(
-        createCaches(createLocalBus(), clock as Parameters<typeof createCaches>[1]),
-        db.read,
-        masterKey,
-      )
-    }
-    const insertKeyOf = async (appId: number) => {
-      const made = newKey(masterKey, appId, "", Date.now(), "operator")
-      await db.transact(async (tx) => {
-        await insertApp(tx, newApp(appId, "app", "development", Date.now()))
-        await insertKey(tx, made.key)
-        await insertSecret(tx, made.secretRow)
-      })
-      return made
-    }
-
-    test("case 50: whoever can write to the database cannot put one app's secret into another app's row", async () => {
-      const [mine, theirs] = [await insertKeyOf(1_000_001), await insertKeyOf(1_000_002)]
-      const proves = async (apiKey: string) =>
-        (await keyStates().get(apiKey))?.verificationKeys[0]?.key.export().toString()
-      expect(await proves(theirs.key.api_key)).toBe(theirs.secret)
-      await db.transact((tx) =>
-        tx
-          .updateTable("secrets")
-          .set({ sealed: mine.secretRow.sealed })
-          .where("api_key", "=", theirs.key.api_key)
-          .execute(),
-      )
-      expect(proves(theirs.key.api_key)).rejects.toThrow("does not open")
-      expect(await proves(mine.key.api_key)).toBe(mine.secret)
-    })
-
-    test("case 15: the database itself refuses a second secret of one name in an app", async () => {
-      const [mine, other] = [await insertKeyOf(1_000_003), await insertKeyOf(1_000_004)]
-      const second = newKey(masterKey, 1_000_003, "", Date.now(), "operator")
-      const { kid } = mine.secretRow
-      await db.transact((tx) => insertKey(tx, second.key))
-      const named = (appId: number, apiKey: string) =>
-        newSecret(masterKey, { appId, apiKey }, { kid }, Date.now(), "operator").row
-      const insert = (row: ReturnType<typeof named>) => db.transact((tx) => insertSecret(tx, row))
-      expect(insert(named(1_000_003, second.key.api_key))).rejects.toThrow("a row with the same")
-      await insert(named(1_000_004, other.key.api_key))
-    })
-
-    test("the gate verifies with active ones before retiring ones, the newest first, and with no others", async () => {
-      const { key, secretRow } = await insertKeyOf(1_000_005)
-      const place = { appId: 1_000_005, apiKey: key.api_key }
-      const states = ["retiring", "standby", "active", "revoked", "retiring"] as const
-      for (const [index, state] of states.entries()) {
-        const { row } = newSecret(masterKey, place, { kid: `${state}${index}` }, Date.now() + index, "operator")
-        await db.transact((tx) => insertSecret(tx, { ...row, state }))
-      }
-      const kids = async () => (await keyStates().get(key.api_key))?.verificationKeys.map(({ kid }) => kid)
-      expect(await kids()).toEqual(["active2", secretRow.kid, "retiring4", "retiring0"])
-      const now = Date.now() + 10_000
-      await db.transact((tx) => updateSecret(tx, secretRow, { state: "retiring", state_since: now }))
-      expect(await kids()).toEqual(["active2", secretRow.kid, "retiring4", "retiring0"])
-      await db.transact((tx) => updateSecret(tx, { ...secretRow, kid: "active2" }, { state: "revoked" }))
-      expect(await kids()).toEqual([secretRow.kid, "retiring4", "retiring0"])
-      expect(await selectSecrets(db.read, [key.api_key], 100)).toHaveLength(6)
-    })
-
-    test("secrets of the first version stay as they were: active, of no label, with their time", async () => {
-      const older = await openOlder(kind)
-      try {
-        const { key, secretRow, secret } = newKey(masterKey, 1_000_006, "old", 1_700_000_000_000, "")
-        await older.db.transact(async (tx) => {
-          await insertApp(tx, newApp(1_000_006, "app", "development", 1_700_000_000_000))
-          const { disabled: _, ...oldKey } = key
-          const { label: _l, created_by: _c, imported: _i, state_since: _s, ...oldSecret } = secretRow
-          await insertKey(tx, oldKey as typeof key)
-          // Not by insertSecret, which knows tables that were not there yet.
-          await tx
-            .insertInto("secrets")
-            .values(oldSecret as typeof secretRow)
-            .execute()
-        })
-        await migrate(older.db, [
-          { module: "apps", migrations: appMigrations },
-          { module: "keys", migrations },
-        ])
-        const [row] = await selectSecrets(older.db.read, [key.api_key], 10)
-        expect(row).toEqual({ ...secretRow, created_by: "", state_since: 1_700_000_000_000 })
-        const states = createKeyStates(
-          createCaches(createLocalBus(), { now: Date.now, monotonic: () => performance.now() } as never),
-          older.db.read,
-          masterKey,
-        )
-        const state = await states.get(key.api_key)
-        expect(state).toMatchObject({ disabled: false, apiKey: key.api_key })
-        expect(state?.verificationKeys[0]?.key.export().toString()).toBe(secret)
-      } finally {
-        await older.close()
-      }
-    })
-  })
-}
-
-/** A database as the first version left it. */
-async function openOlder(kind: (typeof databaseKinds)[number]) {
-  const folder = mkdtempSync(join(tmpdir(), "weir-test-"))
-  const postgres = kind === "postgres" ? await createPostgresDatabase() : null
-  const db = await openDatabase(
-    postgres === null ? { kind: "sqlite", path: join(folder, "weir.db") } : { kind: "postgres", url: postgres.url },
-  )
-  await migrate(db, [
-    { module: "apps", migrations: appMigrations },
-    { module: "keys", migrations: migrations.slice(0, 1) },
-  ])
-  return {
-    db,
-    async close() {
-      await db.close()
-      await postgres?.drop()
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
-}
-
-const redisUrl = process.env.WEIR_TEST_REDIS_URL
-const hasTwoNodes = Boolean(redisUrl && process.env.WEIR_TEST_POSTGRES_URL)
-
-describe.skipIf(!hasTwoNodes)("secrets on two nodes", () => {
-  let database: Awaited<ReturnType<typeof createPostgresDatabase>> = null
-  let near: TestServer
-  let far: TestServer
-  beforeAll(async () => {
-    database = await createPostgresDatabase()
-    const env = {
-      WEIR_DATABASE_URL: database?.url as string,
-      WEIR_REDIS_URL: redisUrl as string,
-      WEIR_MASTER_KEY: generateMasterKeyText(),
-    }
-    near = await startTestServer({ env })
-    far = await startTestServer({ env })
-    await createUsers(near, "jessica")
-  })
-  afterAll(async () => {
-    await Promise.all([near.close(), far.close()])
-    await database?.drop()
-  })
-
-  test("case 47: a secret that is revoked here is refused there by the time of the receipt", async () => {
-    const app = await createApp(near, "two nodes")
-    const path = `/api/admin/v1/apps/${app.id}/keys/${app.apiKey}/secrets`
-    const asked = (node: TestServer, secret: string) =>
-      node.call("GET", "/api/v2/app", { as: serverToken({}, secret), apiKey: app.apiKey })
-    for (let round = 0; round < 5; round++) {
-      const { secret, value } = (await near.call("POST", path, { ...asAdmin, body: { state: "active" } })).body
-      // Both nodes have proved it and remember that.
-      await Bun.sleep(50)
-      for (const node of [near, far]) expect((await asked(node, value)).status).toBe(200)
-      const options = { ...asAdmin, body: { state: "revoked" } }
-      const { status, body } = await near.call("PATCH", `${path}/${secret.kid}?force=true`, options)
-      expect(status).toBe(200)
-      expect(body.receipt.nodes).toHaveLength(2)
-      for (const node of [far, near]) expectRefusal(await asked(node, value), "tokenSignature")
-      expect((await asked(far, app.secret)).status).toBe(200)
-    }
-  })
-})

@@ -11,7 +11,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} }
 const appLimit = 1_000
 const backend = (appId: number): AppCaller => ({ kind: "server", appId, apiKey: "a", scopes: null, proof: null })
 
-if (redisProgram === null) console.log("rate-limit-shared.test.ts: skipped, needs the program redis-server")
+if (redisProgram === null) console.log("rate-limit-shared.slow.test.ts: skipped, needs the program redis-server")
 else sharedTests(await startRedisServer())
 
 function sharedTests(redis: OwnRedisServer): void {

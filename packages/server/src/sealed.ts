@@ -1,0 +1,16 @@
+// Every place in the database where sealed values lie. Whoever changes the master key goes through this list, so a
+// column that is not in it would become unreadable; sealed.test.ts looks through the whole schema for such a column.
+
+import { sealContext } from "./base/crypto.ts"
+import { type SealedPlace, sealedSecrets } from "./core/keys/index.ts"
+
+export const sealedPlaces: readonly SealedPlace[] = [
+  sealedSecrets,
+  {
+    table: "deployment_keys",
+    key: ["key_id"],
+    sealed: "sealed",
+    also: ["purpose"],
+    context: ({ purpose, key_id }) => sealContext("deployment-key", String(purpose), String(key_id)),
+  },
+]
