@@ -33,6 +33,8 @@ export async function startWeir(options: WeirOptions): Promise<{ weir: Contender
     WEIR_API_KEY: options.apiKey,
     WEIR_API_SECRET: options.secret,
     WEIR_LOG_LEVEL: "warn",
+    // The generators ask more often than any caller may. What counting costs is in micro/rate-limit.ts.
+    WEIR_RATE_LIMITS: "off",
     WEIR_MASTER_KEY: randomBytes(32).toString("hex"),
   }
   if (options.databaseUrl !== null) env.WEIR_DATABASE_URL = options.databaseUrl

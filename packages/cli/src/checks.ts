@@ -79,14 +79,15 @@ function nearestExisting(path: string): string {
 
 async function lookAtMasterKey(config: Config): ReturnType<Look> {
   const path = join(config.dataDir, masterKeyFileName)
+  const databaseId = await databaseKeyId(config.database)
   if (config.masterKey === null && !existsSync(path)) {
-    return [{ status: "ok", detail: `${path} will be made at the first start` }]
+    if (databaseId === null) return [{ status: "ok", detail: `${path} will be made at the first start` }]
+    return [{ status: "fail", detail: `there is no ${path}, but the database belongs to the key ${databaseId}` }]
   }
   const { key, source, warnings } = loadMasterKey(config)
   const from = source === "env" ? "from WEIR_MASTER_KEY" : `from ${path}`
   const [first, ...others] = key.ids
   const ring = others.length === 0 ? "" : `; ${others.length + 1} keys, ${first} seals: see "weir master-key status"`
-  const databaseId = await databaseKeyId(config.database)
   if (databaseId !== null && !key.ids.includes(databaseId)) {
     return [{ status: "fail", detail: `${from}, but the database belongs to the key ${databaseId}` }]
   }

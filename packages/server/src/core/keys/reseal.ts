@@ -21,6 +21,7 @@ import {
   type MasterKeyState,
   makeMasterKeyCurrent,
   replaceSealed,
+  retireUnknownKeys,
   type SealedPlace,
   type SealedRow,
   selectMasterKeyCheck,
@@ -159,7 +160,8 @@ export async function rotateMasterKey(parts: RotationParts): Promise<RingStep | 
   let waitedMs = 0
   let waitsFor = ""
   for (;;) {
-    const step = nextStep(await readRingState(db.read, parts))
+    const state = await readRingState(db.read, parts)
+    const step = nextStep(state)
     if (step.kind === "foreign") {
       throw new RotationError("this database belongs to another master key, or the server was never started on it")
     }
@@ -188,6 +190,9 @@ export async function rotateMasterKey(parts: RotationParts): Promise<RingStep | 
     } else if (step.kind === "retire") {
       if (await retireOthers(parts, step.keyId)) say(`${step.keyId} is the current key; all others are retired`)
     } else if (step.kind === "reseal") {
+      // An old key that was put back to open what it had sealed: once that is done, it must not be taken for a new one.
+      const old = state.ids.filter((id) => id !== step.keyId && !state.states.has(id))
+      await db.transact((tx) => retireUnknownKeys(tx, old, parts.now()))
       const { resealed, changed } = await resealAll(parts)
       say(
         `sealed ${resealed} ${resealed === 1 ? "value" : "values"} anew${changed > 0 ? `, ${changed} had changed` : ""}`,

@@ -56,6 +56,8 @@ export async function missingKeys(
 }
 
 export interface KeptRing {
+  /** Reads the ring's source again and says what changed; happens by itself every two seconds. Does not throw. */
+  look(): Promise<void>
   /** Takes back what the node has said of itself. */
   close(): Promise<void>
 }
@@ -70,16 +72,23 @@ export interface RingParts {
 
 /** Tells the other nodes of this node's ring, and keeps the ring up to date. Throws as joinDeployment does. */
 export async function keepRing({ db, masterKey, nodeId, clock, log }: RingParts): Promise<KeptRing> {
-  const report = async (tx: Tx): Promise<void> => {
-    await saveNodeReport(tx, {
-      node_id: nodeId,
-      current_id: masterKey.currentId,
-      key_ids: JSON.stringify(masterKey.ids),
-      reported_at: clock.now(),
+  // What the other nodes know of this one. A value that was opened may have changed the ring since.
+  let told = ""
+  const tell = async (): Promise<void> => {
+    let ids: readonly string[] = []
+    await requireRing(db, masterKey, clock.now(), async (tx) => {
+      ids = masterKey.ids
+      await saveNodeReport(tx, {
+        node_id: nodeId,
+        current_id: ids[0] as string,
+        key_ids: JSON.stringify(ids),
+        reported_at: clock.now(),
+      })
+      await pruneNodeReports(tx, clock.now() - limits.nodeReportsKeptMs)
     })
-    await pruneNodeReports(tx, clock.now() - limits.nodeReportsKeptMs)
+    told = ids.join()
   }
-  await requireRing(db, masterKey, clock.now(), report)
+  await tell()
 
   let nextReportMs = clock.monotonic() + limits.nodeReportEveryMs
   let isUnreadable = false
@@ -91,13 +100,11 @@ export async function keepRing({ db, masterKey, nodeId, clock, log }: RingParts)
       log.warn("the file of master keys cannot be read; this node goes on with the keys that it has")
     }
     if (found !== "early") isUnreadable = found === "unreadable"
-    if (found === "changed") {
-      log.info("the master keys have changed", { key_ids: masterKey.ids })
-      nextReportMs = clock.monotonic()
-    }
-    if (clock.monotonic() < nextReportMs) return
+    if (masterKey.ids.join() === told && clock.monotonic() < nextReportMs) return
     try {
-      await requireRing(db, masterKey, clock.now(), report)
+      const before = told
+      await tell()
+      if (told !== before) log.info("the master keys have changed", { key_ids: told.split(",") })
       nextReportMs = clock.monotonic() + limits.nodeReportEveryMs
       isBehind = false
     } catch (error) {
@@ -116,6 +123,7 @@ export async function keepRing({ db, masterKey, nodeId, clock, log }: RingParts)
   }, limits.ringLookEveryMs)
   timer.unref?.()
   return {
+    look,
     async close() {
       clearInterval(timer)
       await running

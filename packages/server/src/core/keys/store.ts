@@ -182,6 +182,16 @@ export const acceptMasterKey = (tx: Tx, keyId: string, now: number): Promise<unk
     .onConflict((conflict) => conflict.doNothing())
     .execute()
 
+/** Keys that nothing may be sealed with, though the database did not know them; those that it knows stay as they are. */
+export async function retireUnknownKeys(tx: Tx, keyIds: readonly string[], now: number): Promise<void> {
+  if (keyIds.length === 0) return
+  await tx
+    .insertInto("master_keys")
+    .values(keyIds.map((key_id) => ({ key_id, state: "retired", since: now })))
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
 /** Every key that sealed something since the deployment knows of several. */
 export const selectMasterKeys = (read: Read): Promise<MasterKeyRow[]> =>
   read.selectFrom("master_keys").selectAll().orderBy("since").orderBy("key_id").execute()

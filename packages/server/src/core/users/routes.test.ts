@@ -388,11 +388,10 @@ function usersOn(kind: (typeof databaseKinds)[number]): void {
         { as: "x.y.z", authType: "jwt" },
         { as: userToken("jessica") },
       ]) {
-        const { status, body, headers } = await guest({ user: { id: "visitor", name: "V" } }, options)
+        const { status, body } = await guest({ user: { id: "visitor", name: "V" } }, options)
         expect(status).toBe(201)
         expect(body.user).toMatchObject({ role: "guest", name: "V", teams: [] })
         expect(body.user.id).toMatch(/^guest-[0-9a-f-]{36}-visitor$/)
-        expect(Number(headers.get("x-ratelimit-remaining"))).toBeGreaterThan(0)
         expect((await find({ id: body.user.id }, body.access_token)).body.users).toHaveLength(1)
       }
     })
