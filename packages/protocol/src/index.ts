@@ -1,5 +1,6 @@
 export * as apps from "./apps/operations.ts"
 export * as audit from "./audit/operations.ts"
+export * as bans from "./bans/operations.ts"
 export * from "./canonical-json.ts"
 export * as chat from "./chat/index.ts"
 export * from "./close-codes.ts"

@@ -36,6 +36,17 @@ export interface Proof {
   readonly sha256: string
 }
 
+/** A ban. `expiresAt`: milliseconds since 1970; null: for ever. */
+export interface Ban {
+  readonly expiresAt: number | null
+}
+
+/** Where a user may read but not write (contract/auth.md §3.8): everywhere, and in channels by their `type:id`. */
+export interface Bans {
+  readonly app: Ban | null
+  readonly channels: Readonly<Record<string, Ban>>
+}
+
 interface AppPrincipal {
   readonly appId: number
   /** The public key that the request named; its secret proved the token. */
@@ -55,6 +66,8 @@ interface IdentifiedPrincipal extends AppPrincipal {
   readonly issuedAt: number | null
   readonly expiresAt: number | null
   readonly calls: CallGrant | null
+  /** Those that stand now; null: none. */
+  readonly bans: Bans | null
 }
 
 export interface ServerPrincipal extends AppPrincipal {

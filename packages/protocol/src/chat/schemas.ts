@@ -93,7 +93,9 @@ export const ChannelMemberResponse = Type.Object({
   role: Type.String(),
   status: Type.String(),
   is_moderator: Type.Boolean(),
+  /** In this channel; `user.banned` is of the whole app. */
   banned: Type.Boolean(),
+  ban_expires: Type.Optional(Timestamp),
   shadow_banned: Type.Boolean(),
   notifications_muted: Type.Boolean(),
   created_at: Timestamp,

@@ -44,6 +44,8 @@ export const UserResponse = Type.Object({
   custom: Custom,
   online: Type.Boolean(),
   banned: Type.Boolean(),
+  /** When the ban of the whole app ends; absent: never, or there is none. */
+  ban_expires: Type.Optional(Timestamp),
   shadow_banned: Type.Boolean(),
   invisible: Type.Boolean(),
   blocked_user_ids: Type.Array(Type.String()),

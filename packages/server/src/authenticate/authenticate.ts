@@ -7,11 +7,13 @@ import {
   ApiError,
   type AppCaller,
   apiKeyPattern,
+  type Bans,
   type CallGrant,
   type Proof,
   type Why,
 } from "@weir/protocol"
 import { type Awaitable, chain } from "../base/chain.ts"
+import { standingBans } from "./bans.ts"
 import { isBasicSecret, readBasic } from "./basic.ts"
 import type { TokenClaims } from "./claims.ts"
 import { checkPolicy, requireKind, type TokenPolicy } from "./policy.ts"
@@ -76,6 +78,8 @@ export interface UserState {
   readonly deactivatedAt: number | null
   readonly deletedAt: number | null
   readonly revokeTokensIssuedBefore: number | null
+  /** Those that ran out may be among them. */
+  readonly bans: Bans | null
 }
 
 /** A credential that asks to be let in. */
@@ -336,6 +340,8 @@ function userPrincipal(
       issuedAt: claims.iat,
       expiresAt: claims.exp,
       calls: callGrantOf(claims),
+      // A banned user is let in and may read (contract/auth.md §12, 11); what they may not is decided with the grants.
+      bans: standingBans(user?.bans ?? null, nowMs),
       scopes: claims.scopes,
       proof,
     }

@@ -45,6 +45,7 @@ const user = (over: object = {}): AppCaller => ({
   issuedAt: null,
   expiresAt: null,
   calls: null,
+  bans: null,
   ...over,
 })
 const resource = (over: Partial<Resource> = {}): Resource => ({

@@ -2,9 +2,10 @@
 // look-ups and allocates nothing; a refusal is evaluated once more with its reasons written down.
 //
 // Two questions are asked, in this order. What does the token reach: its scopes, and the calls and channels that it
-// lists? That holds for servers too. And what may its bearer do: the team and the grants of the bearer's roles?
+// lists? That holds for servers too. And what may its bearer do: are they banned, and what do the team and the grants of
+// their roles say?
 
-import { ApiError, type AppCaller, type CallGrant, userIdOf } from "@weir/protocol"
+import { ApiError, type AppCaller, type Ban, type Bans, type CallGrant, userIdOf } from "@weir/protocol"
 import { type CompiledGrants, isGranted, rolesWith } from "./grants.ts"
 import { coveredNames, isCovered, isMentioned, type NamePattern, type ScopedAction } from "./scopes.ts"
 
@@ -32,7 +33,7 @@ export interface Resource {
 
 /** One step of a decision. */
 export interface Check {
-  readonly check: "kind" | "scope" | "call-token" | "team" | "grant"
+  readonly check: "kind" | "scope" | "call-token" | "ban" | "team" | "grant"
   readonly passed: boolean
   readonly detail: string
 }
@@ -235,6 +236,12 @@ function isListed({ cids, channelCids }: CallGrant, { kind, id, name }: Resource
 
 function holds(principal: AppCaller, action: Action, resource: Resource, trace: Check[] | null): boolean {
   if (principal.kind === "server") return true
+  const ban = banOf(principal, action, resource)
+  if (ban !== null) {
+    const where = ban === appBanOf(principal) ? "the app" : resource.name.slice(chatPrefix.length)
+    trace?.push({ check: "ban", passed: false, detail: `banned from ${where} ${untilOf(ban)}` })
+    return false
+  }
   const inTeam = isInTeam(principal, resource)
   trace?.push({ check: "team", passed: inTeam, detail: resource.team === null ? "no team" : `team ${resource.team}` })
   const isHeld = holdsGrant(principal, action, resource, inTeam)
@@ -245,6 +252,29 @@ function holds(principal: AppCaller, action: Action, resource: Resource, trace: 
   })
   return isHeld
 }
+
+const chatPrefix = "chat:"
+
+/**
+ * The ban that keeps the caller from doing this, or null. Whoever is banned may read and nothing else; a ban from a
+ * channel holds for whatever belongs to it. Nobody bans somebody without an id, and servers act for whom they like.
+ */
+function banOf(principal: AppCaller, action: Action, resource: Resource): Ban | null {
+  if (action.level === "read") return null
+  const bans = bansOf(principal)
+  if (bans === null) return null
+  if (bans.app !== null) return bans.app
+  // A cid always has a colon, so it is no name that every object inherits.
+  return resource.name.startsWith(chatPrefix) ? (bans.channels[resource.name.slice(chatPrefix.length)] ?? null) : null
+}
+
+const bansOf = (principal: AppCaller): Bans | null =>
+  principal.kind === "user" || principal.kind === "guest" ? principal.bans : null
+
+const appBanOf = (principal: AppCaller): Ban | null => bansOf(principal)?.app ?? null
+
+const untilOf = ({ expiresAt }: Ban): string =>
+  expiresAt === null ? "for ever" : `until ${new Date(expiresAt).toISOString()}`
 
 function holdsGrant(principal: Caller, action: Action, resource: Resource, inTeam: boolean): boolean {
   const owns = ownsIt(principal, resource)

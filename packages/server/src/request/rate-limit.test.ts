@@ -16,6 +16,7 @@ const user = (userId: string, appId = 1_000_020): AppCaller => ({
   issuedAt: null,
   expiresAt: null,
   calls: null,
+  bans: null,
 })
 const backend = (appId = 1_000_020): AppCaller => ({ ...base, kind: "server", appId })
 const anonymous = (appId = 1_000_020): AppCaller => ({ ...base, kind: "anonymous", appId, calls: null })

@@ -180,7 +180,7 @@ export function readableBy(principal: AppCaller): Readable | null {
 }
 
 /** A user as such, whatever token they might come with. */
-const unlimited = { issuedAt: null, expiresAt: null, calls: null, scopes: null, proof: null } as const
+const unlimited = { issuedAt: null, expiresAt: null, calls: null, bans: null, scopes: null, proof: null } as const
 
 /** Whether somebody with this membership, or none, may read: by it, by their app's role or as the channel's creator. */
 export function readsWith(

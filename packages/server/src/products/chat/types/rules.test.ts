@@ -46,6 +46,7 @@ const user = (userId: string, role = "user", teams: string[] = []): UserPrincipa
   issuedAt: null,
   expiresAt: null,
   calls: null,
+  bans: null,
   scopes: null,
   proof: null,
 })

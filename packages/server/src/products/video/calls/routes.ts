@@ -328,6 +328,7 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         issuedAt: null,
         expiresAt: null,
         calls: null,
+        bans: null,
         scopes: null,
         proof: null,
       }
