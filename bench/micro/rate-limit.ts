@@ -24,6 +24,7 @@ const callers = Array.from(
     teams: [],
     issuedAt: null,
     expiresAt: null,
+    bans: null,
     calls: null,
     scopes: null,
     proof: null,

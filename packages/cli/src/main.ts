@@ -19,6 +19,7 @@ import { exportAudit, pruneAuditLog, verifyAudit } from "./commands/audit.ts"
 import { config } from "./commands/config.ts"
 import { doctor } from "./commands/doctor.ts"
 import { masterKeyStatus, rotateMasterKeyCommand } from "./commands/master-key.ts"
+import { verifyReceipt } from "./commands/receipt.ts"
 import { serve } from "./commands/serve.ts"
 import { createToken, inspectToken } from "./commands/token.ts"
 import { explain, why } from "./commands/why.ts"
@@ -37,6 +38,7 @@ const commands: readonly Command[] = [
   secretsAdd,
   secretsSet,
   revoke,
+  verifyReceipt,
   doctor,
   masterKeyStatus,
   rotateMasterKeyCommand,

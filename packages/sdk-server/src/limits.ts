@@ -14,11 +14,20 @@ export const limits = {
   tokenLifeSecondsDefault: 24 * 60 * 60,
   tokenLifeSecondsMax: 10 * 365 * 24 * 60 * 60,
   /** Life of the server's own tokens; each is used for the first half of it. */
-  serverTokenLifeSeconds: 60 * 60,
+  serverTokenLifeSeconds: 5 * 60,
   /** The server's own tokens are dated back, because an `iat` in the future is refused. */
   serverTokenBackdateSeconds: 5,
   /** A webhook's body after unpacking. */
   webhookBytesMax: 8 * 1024 * 1024,
   taskPollIntervalMs: 1_000,
   taskTimeoutMs: 60_000,
+  /** Life of a token from a token endpoint unless told otherwise: short, because a new one is only a request away. */
+  endpointTokenLifeSecondsDefault: 60 * 60,
+  /** A token endpoint needs no body, so a request that declares a long one is refused. */
+  endpointBodyBytesMax: 16 * 1024,
+  /** How many tokens one user may have within a minute from one process, unless told otherwise. */
+  endpointTokensPerMinuteDefault: 60,
+  /** Users whose tokens are counted in a minute; those beyond are not held back. */
+  endpointUsersCountedMax: 10_000,
+  endpointOriginsMax: 100,
 } as const

@@ -2,12 +2,17 @@
 
 import { limits } from "./limits.ts"
 
-/** Throws Error in a browser, where everyone could read the secret, and TypeError when it cannot be one. */
-export function checkSecret(secret: string): void {
+/** Throws Error in a browser, where everyone could read the secret. */
+export function checkNoBrowser(): void {
   const { window, document } = globalThis as { window?: unknown; document?: unknown }
   if (window !== undefined && document !== undefined) {
     throw new Error("the API secret must not reach a browser: whoever has it can be every user of the app")
   }
+}
+
+/** Throws Error in a browser, and TypeError when the text cannot be a secret. */
+export function checkSecret(secret: string): void {
+  checkNoBrowser()
   if (typeof secret !== "string" || secret === "") throw new TypeError("the API secret is missing")
   if (secret.includes(".")) throw new TypeError("this is a token, not an API secret")
   if (new TextEncoder().encode(secret).length < limits.secretBytesMin) {

@@ -5,6 +5,7 @@ import type { Timers } from "../../sdk-client/src/timers.ts"
 import { limits } from "./limits.ts"
 import { isPrivateKey } from "./private-key.ts"
 import { hmacSha256Async } from "./secret.ts"
+import type { SigningKey } from "./signing.ts"
 import { createServerTokenAsync } from "./tokens.ts"
 
 /** `basic` sends the secret itself: only over TLS, and only where the app allows it. */
@@ -12,17 +13,20 @@ export type AuthMethod = "token" | "signature" | "basic"
 
 export interface ServerCredentials {
   readonly apiKey: string
-  readonly apiSecret: string
+  readonly apiSecret: SigningKey
   readonly kid: string | undefined
 }
+type SecretCredentials = ServerCredentials & { readonly apiSecret: string }
 
 /** Authorises REST calls by this method. Throws TypeError when the secret does not fit it. */
 export function serverAuth(method: AuthMethod, credentials: ServerCredentials, timers: Timers): RestAuth {
   if (method === "token") return tokenAuth(credentials, timers)
-  if (isPrivateKey(credentials.apiSecret))
-    throw new TypeError(`auth: "${method}" needs an API secret, not a private key`)
-  if (method === "signature") return signatureAuth(credentials, timers)
-  if (method === "basic") return basicAuth(credentials)
+  const { apiSecret } = credentials
+  if (typeof apiSecret !== "string" || isPrivateKey(apiSecret)) {
+    throw new TypeError(`auth: "${method}" needs the text of an API secret, not a key`)
+  }
+  if (method === "signature") return signatureAuth({ ...credentials, apiSecret }, timers)
+  if (method === "basic") return basicAuth({ ...credentials, apiSecret })
   throw new TypeError(`auth is token, signature or basic, got ${JSON.stringify(method)}`)
 }
 
@@ -48,7 +52,7 @@ function tokenAuth({ apiSecret, kid }: ServerCredentials, timers: Timers): RestA
   }
 }
 
-function basicAuth({ apiKey, apiSecret }: ServerCredentials): RestAuth {
+function basicAuth({ apiKey, apiSecret }: SecretCredentials): RestAuth {
   const pair = new TextEncoder().encode(`${apiKey}:${apiSecret}`)
   const header = `Basic ${btoa(String.fromCharCode(...pair))}`
   return { kind: "jwt", token: async () => header, replace: null }
@@ -56,7 +60,7 @@ function basicAuth({ apiKey, apiSecret }: ServerCredentials): RestAuth {
 
 // HTTP Message Signatures (RFC 9421): method, path, query, body, time and a nonce, under the secret. Path and query and
 // not the whole address, because a proxy in front may be called otherwise.
-function signatureAuth({ apiKey, apiSecret, kid }: ServerCredentials, timers: Timers): RestAuth {
+function signatureAuth({ apiKey, apiSecret, kid }: SecretCredentials, timers: Timers): RestAuth {
   return {
     kind: "jwt",
     token: async () => null,

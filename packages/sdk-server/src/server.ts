@@ -6,8 +6,8 @@ import { createRest, type Fetch, type RestRequest } from "../../sdk-client/src/r
 import { sleep, systemTimers, type Timers } from "../../sdk-client/src/timers.ts"
 import type { Answer, Task } from "../../sdk-client/src/wire.ts"
 import { limits } from "./limits.ts"
-import { checkSecret } from "./secret.ts"
 import { type AuthMethod, serverAuth } from "./server-auth.ts"
+import { algorithmOf, type SigningKey } from "./signing.ts"
 import {
   type CallTokenOptions,
   createCallToken,
@@ -21,8 +21,10 @@ import { readWebhook, verifyWebhook, verifyWebhookAsync, type WebhookBody, type 
 
 export interface WeirServerOptions {
   apiKey: string
-  /** API secret; or, with `auth: "token"`, the private key of a pair in PEM. */
-  apiSecret: string
+  /** API secret; or, with `auth: "token"`, the private key of a pair. */
+  apiSecret: SigningKey
+  /** What webhooks are signed with; apiSecret unless told otherwise. Needed where that is a private key. */
+  webhookSecret?: string
   /** Which of the key's secrets this is: the server then tries no other. */
   kid?: string
   /** How calls prove who makes them; `token` unless told otherwise. */
@@ -77,7 +79,7 @@ export interface WeirServer extends Operations {
 export function createWeirServer(options: WeirServerOptions): WeirServer {
   const { apiKey, apiSecret } = options
   if (!apiKey) throw new TypeError("apiKey is missing")
-  checkSecret(apiSecret)
+  const alg = algorithmOf(apiSecret)
   const timers = options.timers ?? systemTimers
   const baseUrl = baseUrlOf(options.baseUrl)
   const rest = createRest({
@@ -92,6 +94,11 @@ export function createWeirServer(options: WeirServerOptions): WeirServer {
   const auth = serverAuth(options.auth ?? "token", { apiKey, apiSecret, kid }, timers)
   const withKid = <Options extends TokenOptions>(given?: Options): Options =>
     (kid === undefined ? (given ?? {}) : { kid, ...given }) as Options
+  const webhookSecret = (): string => {
+    const secret = options.webhookSecret ?? apiSecret
+    if (typeof secret === "string" && (alg === "HS256" || options.webhookSecret !== undefined)) return secret
+    throw new TypeError("webhooks are signed with an API secret and not with a pair: give webhookSecret")
+  }
   const operations = createOperations(<A>(request: RestRequest) => rest.call<A>(request, auth))
 
   return {
@@ -102,9 +109,9 @@ export function createWeirServer(options: WeirServerOptions): WeirServer {
     createTokenAsync: (userId, tokenOptions) => createTokenAsync(apiSecret, userId, withKid(tokenOptions)),
     createCallToken: (tokenOptions) => createCallToken(apiSecret, withKid(tokenOptions)),
     createCallTokenAsync: (tokenOptions) => createCallTokenAsync(apiSecret, withKid(tokenOptions)),
-    verifyWebhook: (body, signature) => verifyWebhook(body, signature, apiSecret),
-    verifyWebhookAsync: (body, signature) => verifyWebhookAsync(body, signature, apiSecret),
-    readWebhook: (body, signature) => readWebhook(body, signature, apiSecret),
+    verifyWebhook: (body, signature) => verifyWebhook(body, signature, webhookSecret()),
+    verifyWebhookAsync: async (body, signature) => verifyWebhookAsync(body, signature, webhookSecret()),
+    readWebhook: async (body, signature) => readWebhook(body, signature, webhookSecret()),
 
     async waitForTask(taskId, { timeoutMs = limits.taskTimeoutMs } = {}) {
       const deadlineMs = timers.now() + timeoutMs

@@ -1,9 +1,11 @@
 // Tokens: compact JWS (RFC 7515), signed with the API secret's text (HS256) or with a private key (ES256, EdDSA). Each
 // kind comes in two forms: at once, where the platform can sign without a promise (Node, Bun), and `…Async` everywhere.
 
-import { parseScopes, type Scopes } from "@weir/protocol"
+// By its file, because the index of the protocol brings every schema along.
+import type { Scopes } from "../../protocol/src/principal.ts"
+import { parseScopes } from "../../protocol/src/scopes.ts"
 import { limits } from "./limits.ts"
-import { algorithmOf, signInput, signInputAsync } from "./signing.ts"
+import { algorithmOf, type SigningKey, signInput, signInputAsync } from "./signing.ts"
 
 /** Seconds, or a number with a unit: `45s`, `30m`, `24h`, `7d`. */
 export type Duration = number | `${number}${"s" | "m" | "h" | "d"}`
@@ -41,27 +43,27 @@ type Claims = Record<string, unknown>
  * login has proved who is asking. Throws TypeError for a bad id or option, Error in a browser or where only the
  * `Async` form works.
  */
-export const createToken = (apiSecret: string, userId: string, options: TokenOptions = {}): string =>
+export const createToken = (apiSecret: SigningKey, userId: string, options: TokenOptions = {}): string =>
   signToken(apiSecret, userClaims(userId, options), options.kid)
 
 /** As createToken, on any platform. */
-export const createTokenAsync = (apiSecret: string, userId: string, options: TokenOptions = {}): Promise<string> =>
+export const createTokenAsync = (apiSecret: SigningKey, userId: string, options: TokenOptions = {}): Promise<string> =>
   signAsync(apiSecret, () => userClaims(userId, options), options.kid)
 
 /** A token for the app itself (contract/auth.md §2.7): it may do everything, so it must never leave your servers. */
-export const createServerToken = (apiSecret: string, options: TokenOptions = {}): string =>
+export const createServerToken = (apiSecret: SigningKey, options: TokenOptions = {}): string =>
   signToken(apiSecret, serverClaims(options), options.kid)
 
 /** As createServerToken, on any platform. */
-export const createServerTokenAsync = (apiSecret: string, options: TokenOptions = {}): Promise<string> =>
+export const createServerTokenAsync = (apiSecret: SigningKey, options: TokenOptions = {}): Promise<string> =>
   signAsync(apiSecret, () => serverClaims(options), options.kid)
 
 /** A token that opens only the listed calls (contract/auth.md §2.5). */
-export const createCallToken = (apiSecret: string, options: CallTokenOptions): string =>
+export const createCallToken = (apiSecret: SigningKey, options: CallTokenOptions): string =>
   signToken(apiSecret, callClaims(options), options.kid)
 
 /** As createCallToken, on any platform. */
-export const createCallTokenAsync = (apiSecret: string, options: CallTokenOptions): Promise<string> =>
+export const createCallTokenAsync = (apiSecret: SigningKey, options: CallTokenOptions): Promise<string> =>
   signAsync(apiSecret, () => callClaims(options), options.kid)
 
 function userClaims(userId: string, options: TokenOptions): Claims {
@@ -143,17 +145,17 @@ function checkedUserId(userId: string): string {
 }
 
 /** A token with exactly these claims. Throws as createToken does, but does not look into the claims. */
-export function signToken(secret: string, claims: Claims, kid?: string): string {
+export function signToken(secret: SigningKey, claims: Claims, kid?: string): string {
   const input = signingInput(secret, claims, kid)
   return `${input}.${base64url(signInput(secret, input))}`
 }
 
-async function signAsync(secret: string, claims: () => Claims, kid?: string): Promise<string> {
+async function signAsync(secret: SigningKey, claims: () => Claims, kid?: string): Promise<string> {
   const input = signingInput(secret, claims(), kid)
   return `${input}.${base64url(await signInputAsync(secret, input))}`
 }
 
-function signingInput(secret: string, claims: Claims, kid: string | undefined): string {
+function signingInput(secret: SigningKey, claims: Claims, kid: string | undefined): string {
   if (kid !== undefined && !/^[\w.-]{1,64}$/.test(kid))
     throw new TypeError("kid is 1 to 64 of the characters a-z A-Z 0-9 _ . -")
   const header = { alg: algorithmOf(secret), typ: "JWT", ...(kid === undefined ? {} : { kid }) }

@@ -10,6 +10,7 @@ import {
   type RevocationQuestion,
   withoutTrace,
 } from "./authenticate/authenticate.ts"
+import { standingBans } from "./authenticate/bans.ts"
 import { createAuthenticateOperator } from "./authenticate/operator.ts"
 import { type Awaitable, chain } from "./base/chain.ts"
 import type { Clock } from "./base/clock.ts"
@@ -202,6 +203,7 @@ export async function createGate(parts: GateParts): Promise<Gate> {
       issuedAt: null,
       expiresAt: null,
       calls: null,
+      bans: standingBans(user?.bans ?? null, clock.now()),
       scopes,
       proof: null,
     }))

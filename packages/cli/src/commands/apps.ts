@@ -98,7 +98,11 @@ export const secretsAdd: Command = {
     app: appOption,
     label: { type: "string", value: "<text>", doc: "What it is for." },
     alg: { type: "string", value: "<alg>", doc: "HS256 (default), ES256 or EdDSA." },
-    state: { type: "string", value: "<state>", doc: "standby or active. Default: active for the first of a key, else standby." },
+    state: {
+      type: "string",
+      value: "<state>",
+      doc: "standby or active. Default: active for the first of a key, else standby.",
+    },
     prefixed: { type: "boolean", doc: "Make it recognisable for secret scanners: weir_sk_…" },
     ...adminOptions,
   },

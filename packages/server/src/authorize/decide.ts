@@ -5,7 +5,7 @@
 // lists? That holds for servers too. And what may its bearer do: are they banned, and what do the team and the grants of
 // their roles say?
 
-import { ApiError, type AppCaller, type Ban, type Bans, type CallGrant, userIdOf } from "@weir/protocol"
+import { ApiError, type AppCaller, type Ban, type CallGrant, userIdOf } from "@weir/protocol"
 import { type CompiledGrants, isGranted, rolesWith } from "./grants.ts"
 import { coveredNames, isCovered, isMentioned, type NamePattern, type ScopedAction } from "./scopes.ts"
 
@@ -34,6 +34,8 @@ export interface Resource {
 /** One step of a decision. */
 export interface Check {
   readonly check: "kind" | "scope" | "call-token" | "ban" | "team" | "grant"
+  /** What of the check, where it has several. */
+  readonly rule?: string
   readonly passed: boolean
   readonly detail: string
 }
@@ -79,10 +81,11 @@ export const isNarrowed = (principal: AppCaller): boolean =>
 export class DeniedError extends ApiError {
   constructor(readonly denied: Denied) {
     const { error, action, resource, checks, remedy } = denied
-    const { check, detail } = checks.findLast(({ passed }) => !passed) ?? { check: "grant", detail: "refused" }
+    const failed = checks.findLast(({ passed }) => !passed)
+    const { check, rule, detail } = failed ?? { check: "grant", detail: "refused" }
     super(error.kind, error.reason, {
       internal: `${action} on ${resource}`,
-      why: { check, rule: action, detail, remedy, facts: { action, resource } },
+      why: { check, rule: rule ?? action, detail, remedy, facts: { action, resource } },
     })
   }
 }
@@ -236,14 +239,13 @@ function isListed({ cids, channelCids }: CallGrant, { kind, id, name }: Resource
 
 function holds(principal: AppCaller, action: Action, resource: Resource, trace: Check[] | null): boolean {
   if (principal.kind === "server") return true
-  const ban = banOf(principal, action, resource)
-  if (ban !== null) {
-    const where = ban === appBanOf(principal) ? "the app" : resource.name.slice(chatPrefix.length)
-    trace?.push({ check: "ban", passed: false, detail: `banned from ${where} ${untilOf(ban)}` })
-    return false
-  }
   const inTeam = isInTeam(principal, resource)
   trace?.push({ check: "team", passed: inTeam, detail: resource.team === null ? "no team" : `team ${resource.team}` })
+  const ban = banOf(principal, action, resource)
+  if (ban !== null) {
+    trace?.push({ check: "ban", rule: ban.rule, passed: false, detail: `banned from ${ban.from} ${untilOf(ban)}` })
+    return false
+  }
   const isHeld = holdsGrant(principal, action, resource, inTeam)
   trace?.push({
     check: "grant",
@@ -253,25 +255,24 @@ function holds(principal: AppCaller, action: Action, resource: Resource, trace: 
   return isHeld
 }
 
-const chatPrefix = "chat:"
-
-/**
- * The ban that keeps the caller from doing this, or null. Whoever is banned may read and nothing else; a ban from a
- * channel holds for whatever belongs to it. Nobody bans somebody without an id, and servers act for whom they like.
- */
-function banOf(principal: AppCaller, action: Action, resource: Resource): Ban | null {
-  if (action.level === "read") return null
-  const bans = bansOf(principal)
-  if (bans === null) return null
-  if (bans.app !== null) return bans.app
-  // A cid always has a colon, so it is no name that every object inherits.
-  return resource.name.startsWith(chatPrefix) ? (bans.channels[resource.name.slice(chatPrefix.length)] ?? null) : null
+interface StandingBan extends Ban {
+  readonly rule: "app" | "channel"
+  readonly from: string
 }
 
-const bansOf = (principal: AppCaller): Bans | null =>
-  principal.kind === "user" || principal.kind === "guest" ? principal.bans : null
-
-const appBanOf = (principal: AppCaller): Ban | null => bansOf(principal)?.app ?? null
+/**
+ * The ban that keeps the caller from doing this, or null. Whoever is banned may read and nothing else (contract/auth.md
+ * §3.8); a ban from a channel holds for whatever belongs to it.
+ */
+function banOf(principal: Caller, action: Action, { name }: Resource): StandingBan | null {
+  if (action.level === "read" || principal.kind === "anonymous" || principal.bans === null) return null
+  const { app, channels } = principal.bans
+  if (app !== null) return { ...app, rule: "app", from: "the app" }
+  // A cid always has a colon, so none is a name that every object inherits.
+  const cid = name.startsWith("chat:") ? name.slice("chat:".length) : ""
+  const ban = cid.includes(":") ? channels[cid] : undefined
+  return ban === undefined ? null : { ...ban, rule: "channel", from: `channel ${cid}` }
+}
 
 const untilOf = ({ expiresAt }: Ban): string =>
   expiresAt === null ? "for ever" : `until ${new Date(expiresAt).toISOString()}`
@@ -317,7 +318,9 @@ function deny(principal: AppCaller, action: Action, resource: Resource, again: E
       "notAllowed",
       failed === "scope" || principal.kind === "server"
         ? `The token's scopes do not allow ${action.name} on ${resource.name}`
-        : refusalText(principal, action, resource),
+        : failed === "ban"
+          ? `User '${userIdOf(principal)}' is banned`
+          : refusalText(principal, action, resource),
     ),
   }
 }
@@ -336,8 +339,12 @@ function remedyOf(
     }
     return `list "${resource.name.slice("chat:".length)}" in the token's channel_cids`
   }
-  const inTeam = isInTeam(principal, resource)
   const who = `user '${userIdOf(principal)}'`
+  if (failed === "ban") {
+    const from = banOf(principal, action, resource)?.rule === "channel" ? ` from ${resource.name.slice("chat:".length)}` : ""
+    return `unban ${who}${from}, or wait until the ban has run out`
+  }
+  const inTeam = isInTeam(principal, resource)
   if (!inTeam && holdsGrant(principal, action, resource, true)) return `put ${who} into team "${resource.team}"`
   const grant = inTeam ? action.id : `${action.id}-any-team`
   const [role] = rolesOf(principal, resource).slice(-1)

@@ -137,7 +137,7 @@ function explained(caller: AppCaller, action: Action, resource: Resource | null,
   return {
     allowed: false,
     checks: [...before, ...decision.checks.map(({ check, passed, detail }) => ({ check, passed, detail }))],
-    failed: { check: last?.check ?? "grant", rule: null, detail: last?.detail ?? null },
+    failed: { check: last?.check ?? "grant", rule: last?.rule ?? null, detail: last?.detail ?? null },
     remedy: decision.remedy ?? `grant ${action.id} to one of the caller's roles in scope ${resource.scope}`,
     roles,
   }

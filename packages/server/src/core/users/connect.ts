@@ -22,6 +22,7 @@ const serverOwned = new Set([
   "teams_role",
   "banned",
   "shadow_banned",
+  "ban_expires",
   "online",
   "created_at",
   "updated_at",
@@ -49,7 +50,8 @@ export function createConnectUser({ db, users, unreadOf }: ConnectParts): Connec
     const existing = await users.get(userKey(appId, userId))
     // A token that is limited to calls reaches nothing else, not even the profile of its own user; nor does a narrowed
     // one, unless a scope says so.
-    const mayTell = caller.calls === null || existing === null
+    // Whoever is banned from the app comes in to read, and changes nothing on the way.
+    const mayTell = (caller.calls === null && !caller.bans?.app) || existing === null
     const input = readDetails(userId, mayTell && withinScopes(caller, userId) ? details : {})
     const user = connected(existing, input, appId, now)
     if (user !== existing) {

@@ -28,4 +28,11 @@ export const migrations: readonly Migration[] = [
       await schema.createIndex("users_name").on("users").columns(["app_id", "name"]).execute()
     },
   },
+  {
+    id: "0002_bans",
+    async up({ schema, columns }) {
+      // Null: none. The gate reads the user with every request, so what it must know of bans stands here too.
+      await schema.alterTable("users").addColumn("bans", columns.json).execute()
+    },
+  },
 ]

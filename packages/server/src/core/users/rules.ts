@@ -1,6 +1,6 @@
 // What may be said of a user, by whom, and how it is shown.
 
-import { inputError, limits as wireLimits } from "@weir/protocol"
+import { type Ban, inputError, limits as wireLimits } from "@weir/protocol"
 import { limits } from "./limits.ts"
 import type { PrivacySettings, User } from "./store.ts"
 
@@ -35,6 +35,7 @@ export const newUser = (appId: number, id: string, now: number, role = "user"): 
   deactivatedAt: null,
   deletedAt: null,
   revokeTokensIssuedBefore: null,
+  bans: null,
 })
 
 /** Replaces what is stored with what was said; role, teams and what the server keeps stay unless a server says them. */
@@ -105,7 +106,9 @@ export interface UserResponse {
   readonly teams: readonly string[]
   readonly custom: Readonly<Record<string, unknown>>
   readonly online: boolean
+  /** From the whole app. */
   readonly banned: boolean
+  readonly ban_expires?: string
   readonly shadow_banned: boolean
   readonly invisible: boolean
   readonly blocked_user_ids: readonly string[]
@@ -119,6 +122,7 @@ export interface UserResponse {
 // A user stands in every message, member and reaction of theirs, so what is shown of one is made once and shared.
 const shownOnline = new WeakMap<User, UserResponse>()
 const shownOffline = new WeakMap<User, UserResponse>()
+const storedOf = new WeakMap<UserResponse, User>()
 
 /** The user as the wire shows them; `invisible` ones look offline (contract/chat.md §2.10). Shared: never change it. */
 export function userResponse(user: User, online: boolean): UserResponse {
@@ -127,9 +131,21 @@ export function userResponse(user: User, online: boolean): UserResponse {
   if (response === undefined) {
     response = newUserResponse(user, shown === shownOnline)
     shown.set(user, response)
+    storedOf.set(response, user)
   }
   return response
 }
+
+/** The user's ban from a channel; for members, who are shown with their user. */
+export const channelBanOf = (shown: UserResponse | undefined, cid: string): Ban | null =>
+  (shown === undefined ? undefined : storedOf.get(shown))?.bans?.channels[cid] ?? null
+
+/** How a ban is shown beside whom it is about. Weir has no shadow bans. */
+export const banFields = (ban: Ban | null) => ({
+  banned: ban !== null,
+  ...(ban === null || ban.expiresAt === null ? {} : { ban_expires: timestamp(ban.expiresAt) }),
+  shadow_banned: false,
+})
 
 const newUserResponse = (user: User, online: boolean): UserResponse => ({
   id: user.id,
@@ -140,8 +156,7 @@ const newUserResponse = (user: User, online: boolean): UserResponse => ({
   teams: user.teams,
   custom: user.custom,
   online,
-  banned: false,
-  shadow_banned: false,
+  ...banFields(user.bans?.app ?? null),
   invisible: false,
   blocked_user_ids: [],
   created_at: timestamp(user.createdAt),
@@ -194,6 +209,8 @@ const serverKept = new Set([
   "last_active",
   "online",
   "banned",
+  "shadow_banned",
+  "ban_expires",
   "deactivated_at",
   "deleted_at",
 ])

@@ -1,4 +1,6 @@
-import type { Expression, SqlBool } from "kysely"
+import type { Bans } from "@weir/protocol"
+import { type Expression, type SqlBool, sql } from "kysely"
+import { jsonText } from "../../store/columns.ts"
 import type { Read, Tx } from "../../store/database.ts"
 import { type FilterNode, type FilterTable, parseFilter } from "../../store/filter.ts"
 import { filterCondition } from "../../store/filter-condition.ts"
@@ -28,6 +30,8 @@ export interface UserRow {
   deactivated_at: number | null
   deleted_at: number | null
   revoke_tokens_issued_before: number | null
+  /** JSON of what stands in `User.bans`; null for none. Written by setBans alone. */
+  bans: string | null
 }
 
 declare module "../../store/database.ts" {
@@ -54,6 +58,8 @@ export interface User {
   readonly deactivatedAt: number | null
   readonly deletedAt: number | null
   readonly revokeTokensIssuedBefore: number | null
+  /** Where the user is banned, bans that ran out a moment ago included; null for nowhere. */
+  readonly bans: Bans | null
 }
 
 export interface PrivacySettings {
@@ -143,10 +149,22 @@ const upsertRows = statement((tx: Tx, value: Places<{ rows: readonly UserRow[] }
     ),
 )
 
-/** Writes users whole, whether they exist or not. Those who may exist are to be locked before (lockUsers). */
+/**
+ * Writes users whole, whether they exist or not. Those who may exist are to be locked before (lockUsers). Bans stay as
+ * they are: they have a door of their own.
+ */
 export async function upsertUsers(tx: Tx, users: readonly User[]): Promise<void> {
   if (users.length > 0) await upsertRows.run(tx, { rows: users.map(rowOf) })
 }
+
+/** Writes what the gate has to know of a user's bans. The user is to be locked before. */
+export const setBans = (tx: Tx, appId: number, userId: string, bans: Bans | null): Promise<unknown> =>
+  tx
+    .updateTable("users")
+    .set({ bans: bans === null ? null : JSON.stringify(bans) })
+    .where("app_id", "=", appId)
+    .where("id", "=", userId)
+    .execute()
 
 const insertMissingRows = statement((tx: Tx, value: Places<{ rows: readonly UserRow[] }>) =>
   tx
@@ -178,6 +196,7 @@ export function userOf(row: UserRow): User {
     deactivatedAt: row.deactivated_at,
     deletedAt: row.deleted_at,
     revokeTokensIssuedBefore: row.revoke_tokens_issued_before,
+    bans: row.bans === null ? null : (JSON.parse(row.bans) as Bans),
   }
 }
 
@@ -198,6 +217,7 @@ const rowOf = (user: User): UserRow => ({
   deactivated_at: user.deactivatedAt,
   deleted_at: user.deletedAt,
   revoke_tokens_issued_before: user.revokeTokensIssuedBefore,
+  bans: user.bans === null ? null : JSON.stringify(user.bans),
 })
 
 /** What users can be found by (contract/chat.md §2.4). */
@@ -208,6 +228,14 @@ const filterTable: FilterTable = {
     role: { type: "string", operators: ["$eq", "$in"] },
     language: { type: "string", operators: ["$eq", "$in"] },
     teams: { type: "string[]", operators: ["$eq", "$contains", "$in"] },
+    banned: {
+      type: "bool",
+      operators: ["$eq"],
+      build({ value }, capabilities) {
+        const ban = jsonText(capabilities, sql.ref("users.bans"), ["app"])
+        return value === true ? sql<SqlBool>`(${ban} is not null)` : sql<SqlBool>`(${ban} is null)`
+      },
+    },
     created_at: { type: "timestamp", operators: ["$eq", "$gt", "$gte", "$lt", "$lte"] },
     updated_at: { type: "timestamp", operators: ["$eq", "$gt", "$gte", "$lt", "$lte"] },
     last_active: { type: "timestamp", operators: ["$eq", "$gt", "$gte", "$lt", "$lte", "$exists"] },

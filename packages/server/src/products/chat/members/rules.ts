@@ -2,7 +2,7 @@
 
 import { type chat, inputError, limits as wireLimits } from "@weir/protocol"
 import type { Static } from "typebox"
-import type { UserResponse } from "../../../core/users/index.ts"
+import { banFields, channelBanOf, type UserResponse } from "../../../core/users/index.ts"
 import type { Channel } from "../types/index.ts"
 import type { ChannelMemberRow } from "./store.ts"
 
@@ -79,8 +79,7 @@ export const memberResponse = (
   role: row.user_id === creatorId ? "owner" : row.channel_role === moderatorRole ? "moderator" : "member",
   status: "member",
   is_moderator: row.channel_role === moderatorRole,
-  banned: false,
-  shadow_banned: false,
+  ...banFields(channelBanOf(people.get(row.user_id), row.cid)),
   notifications_muted: false,
   created_at: new Date(row.created_at).toISOString(),
   updated_at: new Date(row.updated_at).toISOString(),

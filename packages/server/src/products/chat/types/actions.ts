@@ -33,6 +33,7 @@ export const actions = {
   addLinks: { id: "add-links", name: "AddLinks", level: "write" },
   updateMessage: { id: "update-message", name: "UpdateMessage", level: "write" },
   deleteMessage: { id: "delete-message", name: "DeleteMessage", level: "write" },
+  banChannelMember: { id: "ban-channel-member", name: "BanChannelMember", level: "manage" },
   sendCustomEvent: { id: "send-custom-event", name: "SendCustomEvent", level: "write" },
   // What only servers do: no role has these.
   disableChannel: { id: "disable-channel", name: "DisableChannel", level: "manage" },
@@ -53,7 +54,7 @@ const participation = [
   "send-custom-event",
 ]
 const ownMessages = ["update-message-owner", "delete-message-owner"]
-const keeping = ["update-channel", "update-channel-frozen", "update-channel-members"]
+const keeping = ["update-channel", "update-channel-frozen", "update-channel-members", "ban-channel-member"]
 const joining = ["add-own-channel-membership", "remove-own-channel-membership"]
 const anyMessages = ["update-message", "delete-message"]
 

@@ -306,6 +306,7 @@ export function ownCapabilities(principal: AppCaller, access: ChannelAccess): st
     ["update-channel", may(actions.updateChannel)],
     ["freeze-channel", may(actions.updateChannelFrozen)],
     ["update-channel-members", may(actions.updateChannelMembers)],
+    ["ban-channel-members", may(actions.banChannelMember)],
     ["join-channel", may(actions.addOwnChannelMembership)],
     ["leave-channel", membership !== null && may(actions.removeOwnChannelMembership)],
     ["send-custom-events", config.custom_events && may(actions.sendCustomEvent)],
