@@ -48,6 +48,7 @@ const user = {
   issuedAt: null,
   expiresAt: null,
   calls: null,
+  bans: null,
   proof: null,
 } as const
 const free = { ...user, scopes: null }

@@ -54,6 +54,7 @@ const byAppLimit: Readonly<Record<number, readonly string[]>> = {
   300: [
     "Ban",
     "Unban",
+    "DeleteBan",
     "Flag",
     "Unflag",
     "Mute",

@@ -3,22 +3,21 @@
 export { WeirApiError, WeirTransportError } from "../../sdk-client/src/errors.ts"
 export type { Operations } from "../../sdk-client/src/operations.ts"
 export type * from "../../sdk-client/src/wire.ts"
-export {
-  type AdminInput,
-  createWeirAdmin,
-  type Receipt,
-  type ReceiptKey,
-  verifyReceipt,
-  type WeirAdmin,
-  type WeirAdminOptions,
-} from "./admin.ts"
+export { type AppId, createWeirAdmin, type WeirAdmin, type WeirAdminOptions } from "./admin.ts"
+export type { AdminInput } from "./admin-endpoints.ts"
 export { limits } from "./limits.ts"
+export { type Receipt, type ReceiptKey, verifyReceipt } from "./receipts.ts"
 export { createWeirServer, type WeirServer, type WeirServerOptions, WeirTaskError } from "./server.ts"
 export { type AuthMethod, type SignatureOptions, signRequest } from "./server-auth.ts"
+export type { PrivateKeyObject, SigningKey, WebCryptoKey } from "./signing.ts"
 export {
   expressTokenEndpoint,
+  type HonoContext,
   honoTokenEndpoint,
+  type NodeRequest,
+  type NodeResponse,
   nextTokenEndpoint,
+  type TokenAnswer,
   type TokenEndpointOptions,
 } from "./token-endpoint.ts"
 export {

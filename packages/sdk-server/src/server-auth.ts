@@ -41,14 +41,32 @@ function tokenAuth({ apiSecret, kid }: ServerCredentials, timers: Timers): RestA
       issuedAt: nowMs / 1000 - limits.serverTokenBackdateSeconds,
       ...(kid === undefined ? {} : { kid }),
     })
-    held = { token, untilMs: nowMs + (limits.serverTokenLifeSeconds * 1000) / 2 }
+    const mine = { token, untilMs: nowMs + (limits.serverTokenLifeSeconds * 1000) / 2 }
+    held = mine
+    // What failed once may be mended by the next attempt, so it is not kept.
+    token.catch(() => {
+      if (held === mine) held = null
+    })
     return token
   }
 
   return {
     kind: "jwt",
     token: () => (held !== null && timers.now() < held.untilMs ? held.token : mint()),
-    replace: mint,
+    // Of many calls that were refused together, the first makes the new token and the others take it.
+    replace: async (refused) => {
+      const token = await held?.token
+      return token === undefined || token === refused ? mint() : token
+    },
+  }
+}
+
+/** Throws TypeError where key and secret themselves would travel in the clear. */
+export function checkSafeForBasic(baseUrl: string): void {
+  const { protocol, hostname } = new URL(baseUrl)
+  const isLoopback = hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname)
+  if (protocol !== "https:" && !isLoopback) {
+    throw new TypeError(`auth: "basic" sends the secret itself, so it needs https; ${baseUrl} has none`)
   }
 }
 

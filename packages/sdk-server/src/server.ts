@@ -6,7 +6,7 @@ import { createRest, type Fetch, type RestRequest } from "../../sdk-client/src/r
 import { sleep, systemTimers, type Timers } from "../../sdk-client/src/timers.ts"
 import type { Answer, Task } from "../../sdk-client/src/wire.ts"
 import { limits } from "./limits.ts"
-import { type AuthMethod, serverAuth } from "./server-auth.ts"
+import { type AuthMethod, checkSafeForBasic, serverAuth } from "./server-auth.ts"
 import { algorithmOf, type SigningKey } from "./signing.ts"
 import {
   type CallTokenOptions,
@@ -82,6 +82,7 @@ export function createWeirServer(options: WeirServerOptions): WeirServer {
   const alg = algorithmOf(apiSecret)
   const timers = options.timers ?? systemTimers
   const baseUrl = baseUrlOf(options.baseUrl)
+  if (options.auth === "basic") checkSafeForBasic(baseUrl)
   const rest = createRest({
     baseUrl,
     apiKey,

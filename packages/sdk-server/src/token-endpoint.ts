@@ -1,15 +1,17 @@
 // The endpoint of your own backend that gives users their tokens, for the ways in which backends are written. The safe
 // way is the short one: you say who is calling, from your own session, and nothing that the caller sends is believed.
 
-import type { Scopes } from "@weir/protocol"
+import type { Scopes } from "../../protocol/src/principal.ts"
+import { limits } from "./limits.ts"
+import { algorithmOf, type SigningKey } from "./signing.ts"
 import { createTokenAsync, type Duration, durationSecondsOf } from "./tokens.ts"
 
 type MaybePromise<T> = T | Promise<T>
 
 export interface TokenEndpointOptions<Caller> {
   apiKey: string
-  /** API secret, or private key in PEM. */
-  apiSecret: string
+  /** API secret, or the private key of a pair. */
+  apiSecret: SigningKey
   /**
    * Who is calling, by your own session or login: the user's id, or null for nobody. Never read it from what the
    * request says of itself, or any caller can be any user.
@@ -20,80 +22,209 @@ export interface TokenEndpointOptions<Caller> {
   kid?: string
   /** What the token is narrowed to. */
   scopes?: (userId: string, request: Caller) => MaybePromise<Scopes | undefined>
+  /** The device that the token is for, by which all tokens of a device can be revoked. */
+  deviceId?: (userId: string, request: Caller) => MaybePromise<string | undefined>
+  /**
+   * Origins of pages that may ask, such as `https://app.example.com`. With the list, pages of every other origin are
+   * refused and those on it are answered across origins, with cookies. Without it no header of CORS is sent, so pages
+   * of other origins cannot read the answer.
+   */
+  allowedOrigins?: readonly string[]
+  /** How many tokens one user may have within a minute from this process; 60 unless told otherwise. Null: no bound. */
+  tokensPerMinute?: number | null
+  /** Hears what went wrong, for the backend's own log: the caller is told nothing of it. console.error otherwise. */
+  onError?: (error: unknown) => void
+}
+
+/** What is answered with status 200. */
+export interface TokenAnswer {
+  token: string
+  api_key: string
+  user_id: string
+  /** RFC 3339. */
+  expires_at: string
+}
+
+/** What of a request is looked at, whatever framework brought it. */
+interface Asked {
+  readonly method: string
+  /** A header, or null. */
+  readonly header: (name: string) => string | null
 }
 
 interface Answer {
   readonly status: number
-  readonly headers: Record<string, string>
-  readonly body: object
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: object | null
 }
 
-const json = { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" }
-const answer = (status: number, body: object, headers: Record<string, string> = {}): Answer => ({
-  status,
-  headers: { ...json, ...headers },
-  body,
-})
+type Endpoint<Caller> = (asked: Asked, request: Caller) => Promise<Answer>
 
-const defaultLife = "1h"
-
-/** Checks the options once, when the endpoint is set up. Throws TypeError. */
-function endpoint<Caller>(options: TokenEndpointOptions<Caller>): (method: string, request: Caller) => Promise<Answer> {
+/** Checks the options once, when the endpoint is set up. Throws TypeError, Error in a browser. */
+function endpoint<Caller>(options: TokenEndpointOptions<Caller>): Endpoint<Caller> {
   if (typeof options.authenticate !== "function") {
     throw new TypeError(
       "authenticate is missing: without a function that says who is calling, anybody could be anybody",
     )
   }
   if (!options.apiKey || !options.apiSecret) throw new TypeError("apiKey and apiSecret are needed")
-  const lifeSeconds = durationSecondsOf(options.expiresIn ?? defaultLife)
-  return async (method, request) => {
-    // Not GET: browsers prefetch it, and other sites can have it asked for with a link.
-    if (method !== "POST") return answer(405, { error: "use POST" }, { allow: "POST" })
-    try {
-      const userId = await options.authenticate(request)
-      if (typeof userId !== "string" || userId === "") return answer(401, { error: "not signed in" })
-      const scopes = await options.scopes?.(userId, request)
-      const issuedAt = Math.floor(Date.now() / 1000)
-      const token = await createTokenAsync(options.apiSecret, userId, {
-        issuedAt,
-        expiresIn: lifeSeconds,
-        ...(options.kid === undefined ? {} : { kid: options.kid }),
-        ...(scopes === undefined ? {} : { scopes }),
-      })
-      const expires_at = new Date((issuedAt + lifeSeconds) * 1000).toISOString()
-      return answer(200, { token, api_key: options.apiKey, user_id: userId, expires_at })
-    } catch (cause) {
-      // What went wrong is for the backend's own log; a message could hold the secret or a path.
-      console.error("weir: the token endpoint failed:", cause instanceof Error ? cause.message : "unknown error")
-      return answer(500, { error: "no token could be made" })
+  algorithmOf(options.apiSecret)
+  const lifeSeconds = durationSecondsOf(options.expiresIn ?? limits.endpointTokenLifeSecondsDefault)
+  const origins = options.allowedOrigins === undefined ? null : checkedOrigins(options.allowedOrigins)
+  const mayHaveAnother = tokenCounter(options.tokensPerMinute)
+  const onError = options.onError ?? ((error: unknown) => console.error("weir: the token endpoint failed:", error))
+
+  async function give(request: Caller): Promise<Answer> {
+    const userId = await options.authenticate(request)
+    if (typeof userId !== "string" || userId === "") return answer(401, { error: "not signed in" })
+    const nowMs = Date.now()
+    const waitSeconds = mayHaveAnother(userId, nowMs)
+    if (waitSeconds > 0) {
+      return answer(429, { error: "too many tokens in a minute" }, { "retry-after": String(waitSeconds) })
     }
+    const scopes = await options.scopes?.(userId, request)
+    const deviceId = await options.deviceId?.(userId, request)
+    const issuedAt = Math.floor(nowMs / 1000)
+    const token = await createTokenAsync(options.apiSecret, userId, {
+      issuedAt,
+      expiresIn: lifeSeconds,
+      ...(options.kid === undefined ? {} : { kid: options.kid }),
+      ...(scopes === undefined ? {} : { scopes }),
+      ...(deviceId === undefined ? {} : { deviceId }),
+    })
+    const expires_at = new Date((issuedAt + lifeSeconds) * 1000).toISOString()
+    return answer(200, { token, api_key: options.apiKey, user_id: userId, expires_at } satisfies TokenAnswer)
+  }
+
+  return async (asked, request) => {
+    const { isRefused, headers } = originHeaders(asked, origins)
+    const withOrigin = (given: Answer): Answer => ({ ...given, headers: { ...given.headers, ...headers } })
+    if (isRefused) return withOrigin(answer(403, { error: "this origin may not ask" }))
+    if (asked.method === "OPTIONS" && origins !== null) return withOrigin(answer(204, null, preflightHeaders(asked)))
+    // Not GET: browsers prefetch it, and other sites can have it asked for with a link.
+    if (asked.method !== "POST") return withOrigin(answer(405, { error: "use POST" }, { allow: "POST" }))
+    // Nothing of a body is ever read. A long one could only be a mistake or an attack.
+    if (!(Number(asked.header("content-length") ?? 0) <= limits.endpointBodyBytesMax)) {
+      return withOrigin(answer(413, { error: "no body is needed" }, { connection: "close" }))
+    }
+    try {
+      return withOrigin(await give(request))
+    } catch (error) {
+      try {
+        onError(error)
+      } catch {
+        // A log that fails is no reason to leave the caller without an answer.
+      }
+      return withOrigin(answer(500, { error: "no token could be made" }))
+    }
+  }
+}
+
+const answer = (status: number, body: object | null, headers: Record<string, string> = {}): Answer => ({
+  status,
+  // A token that a cache keeps is a token that somebody else may get.
+  headers: {
+    ...(body === null ? {} : { "content-type": "application/json; charset=utf-8" }),
+    "cache-control": "no-store",
+    ...headers,
+  },
+  body,
+})
+
+function checkedOrigins(origins: readonly string[]): ReadonlySet<string> {
+  if (!Array.isArray(origins) || origins.length > limits.endpointOriginsMax) {
+    throw new TypeError(`allowedOrigins is a list of up to ${limits.endpointOriginsMax} origins`)
+  }
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+      throw new TypeError(`allowedOrigins: ${JSON.stringify(origin)} is no origin such as https://app.example.com`)
+    }
+  }
+  return new Set(origins)
+}
+
+// Clients that are no pages (apps, servers) send no Origin, and nothing of theirs could be misused by a page.
+function originHeaders(
+  { header }: Asked,
+  origins: ReadonlySet<string> | null,
+): { isRefused: boolean; headers: Record<string, string> } {
+  const origin = header("origin")
+  if (origins === null) return { isRefused: false, headers: {} }
+  if (origin === null) return { isRefused: false, headers: { vary: "Origin" } }
+  if (!origins.has(origin)) return { isRefused: true, headers: { vary: "Origin" } }
+  const headers = {
+    vary: "Origin",
+    "access-control-allow-origin": origin,
+    "access-control-allow-credentials": "true",
+  }
+  return { isRefused: false, headers }
+}
+
+function preflightHeaders({ header }: Asked): Record<string, string> {
+  const asked = header("access-control-request-headers")
+  // The very names that were asked for: which headers carry the login is the backend's own matter.
+  const isList = asked !== null && /^[\w-]{1,64}(?:, ?[\w-]{1,64}){0,15}$/.test(asked)
+  return {
+    "access-control-allow-methods": "POST",
+    "access-control-max-age": "600",
+    ...(isList ? { "access-control-allow-headers": asked } : {}),
+  }
+}
+
+/** Counts tokens by user and minute. Answers the seconds to wait, 0 for none. Throws TypeError for a bad bound. */
+function tokenCounter(perMinute: number | null = limits.endpointTokensPerMinuteDefault) {
+  if (perMinute === null) return () => 0
+  if (!Number.isSafeInteger(perMinute) || perMinute < 1) {
+    throw new TypeError("tokensPerMinute is a whole number from 1, or null for no bound")
+  }
+  const windowMs = 60_000
+  const counts = new Map<string, number>()
+  let endsAtMs = 0
+  return (userId: string, nowMs: number): number => {
+    // A clock that was set back would otherwise keep a window open for as long as it was set back.
+    if (nowMs >= endsAtMs || endsAtMs - nowMs > windowMs) {
+      counts.clear()
+      endsAtMs = nowMs + windowMs
+    }
+    const count = counts.get(userId) ?? 0
+    if (count >= perMinute) return Math.max(1, Math.ceil((endsAtMs - nowMs) / 1000))
+    if (count > 0 || counts.size < limits.endpointUsersCountedMax) counts.set(userId, count + 1)
+    return 0
   }
 }
 
 /** What Express, Connect and node:http have in common. */
 export interface NodeRequest {
   readonly method?: string | undefined
-  on(event: string, listener: (...args: never[]) => void): unknown
-  resume(): unknown
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 export interface NodeResponse {
+  readonly headersSent: boolean
   statusCode: number
   setHeader(name: string, value: string): unknown
-  end(body: string): unknown
+  end(body?: string): unknown
 }
 
-/** For Express, Connect and node:http: `app.post("/token", expressTokenEndpoint({ …, authenticate: (req) => req.user?.id }))`. */
+/**
+ * For Express, Connect and node:http: `app.post("/token", expressTokenEndpoint({ …, authenticate: (req) => … }))`. It
+ * always answers, so it never calls `next`. Throws TypeError when the options cannot be right.
+ */
 export function expressTokenEndpoint<Req extends NodeRequest = NodeRequest>(
   options: TokenEndpointOptions<Req>,
 ): (request: Req, response: NodeResponse) => Promise<void> {
   const respond = endpoint(options)
   return async (request, response) => {
-    // Nothing of the body is looked at, and a body that nobody reads would hold the connection.
-    request.resume()
-    const { status, headers, body } = await respond(request.method ?? "", request)
+    const header = (name: string): string | null => {
+      const value = request.headers[name]
+      return (Array.isArray(value) ? value[0] : value) ?? null
+    }
+    const { status, headers, body } = await respond({ method: request.method ?? "", header }, request)
+    // Where `authenticate` answered by itself, such as with a redirect to the login, that stands.
+    if (response.headersSent) return
     response.statusCode = status
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-    response.end(JSON.stringify(body))
+    if (body === null) response.end()
+    else response.end(JSON.stringify(body))
   }
 }
 
@@ -102,19 +233,30 @@ export interface HonoContext {
   readonly req: { readonly raw: Request }
 }
 
-/** For Hono: `app.post("/token", honoTokenEndpoint({ …, authenticate: (c) => c.get("userId") }))`. */
+/**
+ * For Hono: `app.post("/token", honoTokenEndpoint({ …, authenticate: (c) => c.get("userId") }))`. With `allowedOrigins`
+ * use `app.all`, so that preflights come through. Throws TypeError when the options cannot be right.
+ */
 export function honoTokenEndpoint<Context extends HonoContext = HonoContext>(
   options: TokenEndpointOptions<Context>,
 ): (context: Context) => Promise<Response> {
   const respond = endpoint(options)
-  return async (context) => responseOf(await respond(context.req.raw.method, context))
+  return (context) => responseOf(respond, context.req.raw, context)
 }
 
-/** For Next's route handlers and whatever else takes a Request: `export const POST = nextTokenEndpoint({ … })`. */
-export function nextTokenEndpoint(options: TokenEndpointOptions<Request>): (request: Request) => Promise<Response> {
+/**
+ * For Next's route handlers and whatever else takes a Request: `export const POST = nextTokenEndpoint({ … })`. With
+ * `allowedOrigins` export it as OPTIONS, too. Throws TypeError when the options cannot be right.
+ */
+export function nextTokenEndpoint<Req extends Request = Request>(
+  options: TokenEndpointOptions<Req>,
+): (request: Req) => Promise<Response> {
   const respond = endpoint(options)
-  return async (request) => responseOf(await respond(request.method, request))
+  return (request) => responseOf(respond, request, request)
 }
 
-const responseOf = ({ status, headers, body }: Answer): Response =>
-  new Response(JSON.stringify(body), { status, headers })
+async function responseOf<Caller>(respond: Endpoint<Caller>, request: Request, caller: Caller): Promise<Response> {
+  const asked: Asked = { method: request.method, header: (name) => request.headers.get(name) }
+  const { status, headers, body } = await respond(asked, caller)
+  return new Response(body === null ? null : JSON.stringify(body), { status, headers })
+}

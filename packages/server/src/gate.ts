@@ -53,6 +53,7 @@ import type { Bus } from "./events/bus/bus.ts"
 import type { Caches } from "./events/caches.ts"
 import type { Sockets } from "./events/sockets.ts"
 import type { Peer } from "./request/http.ts"
+import { createDoors } from "./request/rate-limit-doors.ts"
 import type { AdminRoute } from "./request/route.ts"
 import type { Database, Tx } from "./store/database.ts"
 
@@ -64,6 +65,8 @@ export interface GateParts {
   readonly log: Logger
   readonly masterKey: MasterKey
   readonly adminToken: string | null
+  /** False: refused authentications are not limited. */
+  readonly rateLimits: boolean
   readonly users: Users
   readonly sockets: Pick<Sockets, "endWhere" | "endAll" | "socketsOf">
 }
@@ -118,16 +121,35 @@ export async function createGate(parts: GateParts): Promise<Gate> {
     },
   })
 
+  const doors = createDoors({
+    enforced: parts.rateLimits,
+    clock,
+    log,
+    onShut({ door, address, apiKey, failures }) {
+      audit.note({
+        action: door === "operator" ? "operator.shut_out" : "authentication.shut_out",
+        appId: apiKey === null ? null : (keyStates.peek(apiKey)?.appId ?? null),
+        actor: "unknown",
+        address,
+        at: clock.now(),
+        target: apiKey === null ? {} : { api_key: apiKey },
+        after: { failures },
+      })
+    },
+  })
   const lookups: Lookups = {
     key: (apiKey) => keyStates.get(apiKey),
     user: (appId, userId) => users.get(userKey(appId, userId)),
     requireLease: revocations.requireLease,
     revoked: revocations.check,
     isNonceFresh: (api_key, nonce, expires_at) => db.transact((tx) => takeNonce(tx, { api_key, nonce, expires_at })),
-    sighted: sightings.sighted,
+    sighted(key, token, credentials, principal) {
+      doors.remember(credentials)
+      sightings.sighted(key, token, credentials, principal)
+    },
     warned: sightings.warned,
   }
-  const authenticate = createAuthenticate(lookups)
+  const authenticate = doors.guard(createAuthenticate(lookups))
   const recheck = createAuthenticate(withoutTrace(lookups))
   const operatorOf = createAuthenticateOperator(parts.adminToken)
 
@@ -212,7 +234,7 @@ export async function createGate(parts: GateParts): Promise<Gate> {
     keyStates,
     authenticate,
     recheck,
-    authenticateOperator(authorization, peer) {
+    authenticateOperator: doors.guardOperators((authorization, peer) => {
       try {
         return operatorOf(authorization)
       } catch (error) {
@@ -220,7 +242,7 @@ export async function createGate(parts: GateParts): Promise<Gate> {
         audit.note(record)
         throw error
       }
-    },
+    }),
     credentialOf: (caller, proof) => ({
       appId: caller.appId,
       apiKey: caller.apiKey,

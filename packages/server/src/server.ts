@@ -9,11 +9,13 @@ import { type Clock, systemClock } from "./base/clock.ts"
 import { keyCheckValue, type MasterKey } from "./base/crypto.ts"
 import { randomInt } from "./base/ids.ts"
 import type { Logger } from "./base/log.ts"
+import { version } from "./base/version.ts"
 import type { Config } from "./config/config.ts"
 import { type Environment, insertApp, newApp, selectApps } from "./core/apps/index.ts"
 import { migrations as appMigrations } from "./core/apps/migrations.ts"
 import { appAdminRoutes, appRoutes } from "./core/apps/routes.ts"
 import { auditMigrations } from "./core/audit/index.ts"
+import { banMigrations, banRoutes, banTaskKind, createBanEnd } from "./core/bans/index.ts"
 import { decisionMigrations } from "./core/decisions/index.ts"
 import {
   insertKey,
@@ -26,6 +28,7 @@ import {
   signingKeyOf,
 } from "./core/keys/index.ts"
 import { migrations as keyMigrations } from "./core/keys/migrations.ts"
+import { createAppLimits, limitAdminRoutes, limitMigrations, limitRoutes } from "./core/limits/index.ts"
 import { revocationMigrations } from "./core/revocations/index.ts"
 import { policyWarnings, sessionMigrations } from "./core/sessions/index.ts"
 import { createTaskRunner } from "./core/tasks/index.ts"
@@ -69,6 +72,7 @@ import { type Listener, listen } from "./request/listen.ts"
 import { openApiOf } from "./request/openapi.ts"
 import { createPages } from "./request/pages.ts"
 import { createRateLimiter } from "./request/rate-limit.ts"
+import { createRedisCounters } from "./request/rate-limit-shared.ts"
 import { createSocketDoor, isSocketPath } from "./request/socket.ts"
 import { pathOf, pathStartOf } from "./request/target.ts"
 import { readTlsPair, watchTlsFiles } from "./request/tls.ts"
@@ -76,7 +80,6 @@ import type { Tx } from "./store/database.ts"
 import { UniqueViolation } from "./store/errors.ts"
 import { migrate } from "./store/migrate.ts"
 import { openDatabase } from "./store/open.ts"
-import { version } from "./base/version.ts"
 
 export interface ServerParts {
   readonly config: Config
@@ -158,6 +161,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     log,
     masterKey,
     adminToken: config.adminToken,
+    rateLimits: config.rateLimits,
     users,
     sockets,
   })
@@ -169,6 +173,17 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const wakeTasks = (): void => tasks.wake()
   const feeds = createFeedProduct({ caches, read: db.read, users, presence, sockets, wakeTasks })
 
+  const appLimits = createAppLimits(caches, db.read)
+  const limiter = createRateLimiter({
+    enforced: config.rateLimits,
+    overridesOf: (appId) => appLimits.get(String(appId)),
+    shared:
+      config.redisUrl === null || !config.rateLimits
+        ? null
+        : createRedisCounters({ url: config.redisUrl, deployment: keyCheckValue(masterKey), log }),
+    log,
+  })
+
   const firstApp = await ensureFirstApp()
   await warnOfOtherSecret()
   const tasks = createTaskRunner({
@@ -178,6 +193,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     nodeId: bus.nodeId,
     handlers: new Map([
       [deletionTaskKind, createDeletionHandler([chat.deleteContent, feeds.deleteContent])],
+      [banTaskKind, createBanEnd({ users, presence, channels: chat.banChannels })],
       [sweepTaskKind, createSweepHandler({ hide: chat.hideMessages, restore: chat.restoreMessages })],
       ...feeds.tasks,
     ]),
@@ -186,8 +202,10 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const http = createHttp({
     routes: [
       ...appRoutes({ appChanged, audit: gate.audit.append }),
+      ...limitRoutes({ limiter }),
       ...taskRoutes(),
       ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks, audit: gate.audit.append }),
+      ...banRoutes({ users, presence, channels: chat.banChannels, audit: gate.audit.append }),
       ...chat.routes,
       ...feeds.routes,
       ...callRoutes({ calls, users, presence, sockets }),
@@ -206,6 +224,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
         policyWarnings,
         flushSightings: gate.sightings.flush,
       }),
+      ...limitAdminRoutes({ limiter, appLimits }),
       ...gate.adminRoutes({ channel: chat.explainer, feed: feeds.explainer, call: callExplainer(calls) }),
     ],
     authenticate,
@@ -214,7 +233,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     recordRefusal: decisions.record,
     ensureActor: createEnsureActor(users),
     db,
-    limiter: createRateLimiter(),
+    limiter,
     clock,
     log,
   })
@@ -222,6 +241,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     authenticate,
     recheck: gate.recheck,
     credentialOf: gate.credentialOf,
+    limiter,
     recordRefusal: decisions.record,
     connectUser: createConnectUser({ db, users, unreadOf: (appId, userId) => unreadOf(db.read, appId, userId) }),
     sockets,
@@ -330,6 +350,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       await relay.close()
       presence.close()
       await gate.close()
+      await limiter.close()
       await db.close()
       await bus.close()
     },
@@ -435,12 +456,14 @@ const allMigrations = [
   { module: "keys", migrations: keyMigrations },
   { module: "users", migrations: userMigrations },
   { module: "tasks", migrations: taskMigrations },
+  { module: "bans", migrations: banMigrations },
   ...chatMigrations,
   ...feedMigrations,
   { module: "calls", migrations: callMigrations },
   { module: "audit", migrations: auditMigrations },
   { module: "sessions", migrations: sessionMigrations },
   { module: "decisions", migrations: decisionMigrations },
+  { module: "limits", migrations: limitMigrations },
   { module: "revocations", migrations: revocationMigrations },
 ]
 

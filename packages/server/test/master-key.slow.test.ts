@@ -28,8 +28,6 @@ const bounds = {
   killsMax: 25,
   /** Between two requests of one client, so that the rotation gets its turn on two cores. */
   pauseMs: 15,
-  /** A killed node counts as alive until it is forgotten (core/keys/limits.ts, nodeStartMs). */
-  rotationMs: 100_000,
 } as const
 
 const cli = join(import.meta.dir, "../../cli")
@@ -115,7 +113,7 @@ function startLoad(nodes: () => readonly NodeProcess[]): Load {
   let isStopped = false
   const ask = async (method: string, path: string, options: Parameters<typeof call>[3]) => {
     const all = nodes()
-    const node = all[randomInt(all.length)]
+    const node = all[randomInt(all.length || 1)]
     // A node that is killed on purpose answers nobody, and that is not what is looked for here.
     const answer = node === undefined ? null : await call(node.url, method, path, options).catch(() => null)
     if (answer !== null && answer.status >= 400) unexpected.push(`${method} ${path} ${JSON.stringify(answer.body)}`)
@@ -142,8 +140,8 @@ function startLoad(nodes: () => readonly NodeProcess[]): Load {
     const added = await ask("POST", path, { ...asAdmin, body: { label: "passes", state: "active" } })
     if (added?.status !== 201) return
     const one = `${path}/${added.body.secret.kid}`
-    await ask("PATCH", one, { ...asAdmin, body: { state: "retiring" } })
-    await ask("PATCH", one, { ...asAdmin, body: { state: "revoked" } })
+    const retiring = await ask("PATCH", one, { ...asAdmin, body: { state: "retiring" } })
+    if (retiring?.status === 200) await ask("PATCH", one, { ...asAdmin, body: { state: "revoked" } })
   }
   const backend = async (): Promise<void> => {
     const [entry] = [...keys].slice(keys.size === 0 ? 0 : randomInt(keys.size))
@@ -214,13 +212,12 @@ async function rotateUnderLoad(settings: Settings, nodesCount: number): Promise<
     expect(new Set(await sealedIds(settings))).toEqual(new Set([idOf(secondText)]))
 
     // Once more, and a node dies with it now and then: it starts again on what it finds.
-    const again = rotateThroughKills(settings, async (kills) => {
-      if (kills % 3 !== 1) return
+    await rotateThroughKills(settings, async (kills) => {
+      if (kills !== 1) return
       const dying = nodes.shift() as NodeProcess
       await dying.end("SIGKILL")
       nodes.push(await startNode({ ...settings, WEIR_RATE_LIMITS: "off" }))
     })
-    await again
     expect(load.unexpected).toEqual([])
     const [thirdText = "", ...rest] = linesOf(dataDir)
     expect(rest).toEqual([])
@@ -287,7 +284,7 @@ test("where the key is a setting, the operator is led through it, and a node tha
   expect(await rotate(old)).toMatchObject({ code: 0, err: "", out: expect.stringContaining("openssl rand -hex 32") })
   expect(await rotate(old, next)).toMatchObject({
     code: 1,
-    err: expect.stringContaining(`cannot open with ${idOf(next)}`),
+    err: expect.stringContaining(`can open with ${idOf(next)} yet`),
   })
   node = await restarted(node, old, next)
   expect(await rotate(old, next)).toMatchObject({ code: 0, out: expect.stringContaining("Now put it first") })

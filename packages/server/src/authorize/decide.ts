@@ -341,7 +341,8 @@ function remedyOf(
   }
   const who = `user '${userIdOf(principal)}'`
   if (failed === "ban") {
-    const from = banOf(principal, action, resource)?.rule === "channel" ? ` from ${resource.name.slice("chat:".length)}` : ""
+    const from =
+      banOf(principal, action, resource)?.rule === "channel" ? ` from ${resource.name.slice("chat:".length)}` : ""
     return `unban ${who}${from}, or wait until the ban has run out`
   }
   const inTeam = isInTeam(principal, resource)

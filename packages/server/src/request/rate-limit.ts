@@ -125,9 +125,8 @@ export function rulesOf(operation: string, own: RateLimit | null, overrides: Lim
   return { app, user, address: Math.max(quarter, user ?? 0), addressFrom: quarter }
 }
 
-/** Builds the counters. `close` ends what they share. Without parts it counts nothing. */
-export function createRateLimiter(parts: RateLimiterParts | null = null): RateLimiter {
-  const { enforced, overridesOf, shared, log } = parts ?? uncounted
+/** Builds the counters. `close` ends what they share. */
+export function createRateLimiter({ enforced, overridesOf, shared, log }: RateLimiterParts): RateLimiter {
   const operations: CountedOperation[] = []
   const byName = new Map<string, CountedOperation>()
   const sharing = shared === null ? null : createSharing(shared, log)
@@ -278,12 +277,6 @@ export function createRateLimiter(parts: RateLimiterParts | null = null): RateLi
 }
 
 const noOverrides: LimitOverrides = {}
-const uncounted: RateLimiterParts = {
-  enforced: false,
-  overridesOf: () => null,
-  shared: null,
-  log: { debug() {}, info() {}, warn() {}, error() {} },
-}
 
 const slotOf = ({ index }: CountedOperation, platform: Platform): number =>
   index * platforms.length + platforms.indexOf(platform)

@@ -22,6 +22,7 @@ import { limits } from "../events/limits.ts"
 import { type Socket, type SocketData, type Sockets, transportOptions } from "../events/sockets.ts"
 import { errorPagesOf, type Peer } from "./http.ts"
 import { parseBody } from "./input.ts"
+import { RateLimitError, type RateLimiter } from "./rate-limit.ts"
 import type { RecordRefusal } from "./refusal.ts"
 import { refusal } from "./respond.ts"
 import { firstOf, parseTarget, type Query, type Target } from "./target.ts"
@@ -51,6 +52,7 @@ export interface SocketDoorParts {
   readonly credentialOf: (caller: AppCaller, proof: Proof) => unknown
   readonly connectUser: ConnectUser
   readonly sockets: Sockets
+  readonly limiter: RateLimiter
   readonly recordRefusal: RecordRefusal
   readonly clock: Clock
   readonly log: Logger
@@ -88,7 +90,8 @@ interface FirstFrame {
 }
 
 export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
-  const { authenticate, connectUser, sockets, clock, log } = parts
+  const { authenticate, connectUser, sockets, limiter, clock, log } = parts
+  const counted = limiter.operation("Connect")
   let draining = false
 
   const begin = (socket: Socket, first: FirstFrame): void => {
@@ -103,7 +106,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
         decisionId = parts.recordRefusal({
           at: clock.now(),
           operation: "Connect",
-          stage: "authenticate",
+          stage: error instanceof RateLimitError && handshake.caller !== null ? "rate-limit" : "authenticate",
           error,
           caller: handshake.caller,
           denied: null,
@@ -142,6 +145,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
     if (caller.kind === "anonymous" && caller.calls !== null) {
       throw new ApiError("notAllowed", "an anonymous call token cannot open a connection")
     }
+    await limiter.take(counted, caller, handshake.client, credentials.address, clock.now())
     requireSameUser(caller, first)
     const me = await connectUser(caller, first.details, clock.now())
     if (socket.readyState !== 1) return

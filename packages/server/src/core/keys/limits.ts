@@ -19,10 +19,10 @@ export const limits = {
   nodeReportsKeptMs: 24 * 60 * 60_000,
   /** Nodes that are looked at before the master key changes. */
   nodeReportsMax: 1_000,
-  /** A node that said so within this time may be serving, though it holds no lease yet. */
-  nodeStartMs: 30_000,
+  /** A node that said so within this time may be serving though it holds no lease yet, clocks that differ included. */
+  nodeStartMs: 15_000,
   /** How long a rotation waits for the nodes to follow: until those that died have been forgotten, and more. */
-  followMs: 90_000,
+  followMs: 60_000,
   followLookEveryMs: 250,
   /** Values that are sealed anew in one transaction. */
   resealBatchMax: 100,

@@ -9,6 +9,7 @@ export const actions = {
   updateUserRole: { id: "update-user-role", name: "UpdateUserRole", level: "manage" },
   deactivateUser: { id: "deactivate-user", name: "DeactivateUser", level: "manage" },
   deleteUser: { id: "delete-user", name: "DeleteUser", level: "manage" },
+  banUser: { id: "ban-user", name: "BanUser", level: "manage" },
   searchUser: { id: "search-user", name: "SearchUser", level: "read" },
 } as const satisfies Record<string, Action>
 
@@ -16,8 +17,10 @@ export const actions = {
 const appGrants = compileGrants({
   user: ["update-user-owner", "search-user"],
   guest: ["update-user-owner", "search-user"],
-  moderator: ["update-user-owner", "search-user"],
-  admin: ["update-user", "search-user"],
+  moderator: ["update-user-owner", "search-user", "ban-user"],
+  admin: ["update-user", "search-user", "ban-user"],
+  global_moderator: ["ban-user", "ban-user-any-team"],
+  global_admin: ["ban-user", "ban-user-any-team"],
 })
 
 /** A user as something that is changed or looked for. */

@@ -1,6 +1,8 @@
 // Chat as a whole: everything that the server wires, built from the few parts it needs.
 
+import { chain } from "../../../base/chain.ts"
 import { uuid } from "../../../base/ids.ts"
+import type { BanChannels } from "../../../core/bans/index.ts"
 import type { Explainer } from "../../../core/decisions/index.ts"
 import type { DeleteContent, Users } from "../../../core/users/index.ts"
 import type { Caches } from "../../../events/caches.ts"
@@ -14,7 +16,7 @@ import { eventRoutes } from "../events/index.ts"
 import { createMembers, createPeople, type Members, memberMigrations, memberRoutes } from "../members/index.ts"
 import { createMessages, messageMigrations, messageRoutes } from "../messages/index.ts"
 import { markWritten, readRoutes, unreadOf } from "../reads/index.ts"
-import { actions, channelTypeRoutes } from "../types/index.ts"
+import { actions, channelPicture, channelTypeRoutes, requireKnown } from "../types/index.ts"
 import { accessOf, createChannels, createOpenChannel } from "./cache.ts"
 import { createDeleteContent, sweepStep } from "./deletion.ts"
 import { migrations } from "./migrations.ts"
@@ -55,6 +57,8 @@ export interface Chat {
   readonly restoreMessages: SweepUser
   /** Lets operators ask who may do what in a channel, by the resource that the routes decide on. */
   readonly explainer: Explainer
+  /** What bans ask of channels. */
+  readonly banChannels: BanChannels
 }
 
 export type SweepUser = (tx: Tx, appId: number, userId: string, now: number) => Promise<boolean>
@@ -94,6 +98,17 @@ export function createChat({ caches, read, users, members, presence, sockets, re
         if (channel === null || channel.deletedAt !== null) return null
         return (await accessOf(members, principal, channel)).resource
       },
+    },
+    banChannels: {
+      action: actions.banChannelMember,
+      open: (principal, appId, cid) =>
+        chain(parts.openChannel(principal, appId, cid), (found) => {
+          const { channel, resource } = requireKnown(principal, found, cid)
+          return { resource, picture: channelPicture(channel), creatorId: channel.createdById }
+        }),
+      roleOf: (appId, cid, userId) => chain(members.of(appId, cid, userId), (found) => found?.role ?? null),
+      picture: (appId, cid) =>
+        chain(channels.get(appId, cid), (channel) => (channel === null ? null : channelPicture(channel))),
     },
     restoreMessages: (tx, appId, userId, now) => sweepStep(parts, tx, appId, userId, "restore", now),
   }

@@ -86,7 +86,11 @@ const membersOnly: GrantTable = {
 }
 
 /** Support desks: a visitor without an account opens a conversation, and must then be able to hold it. */
-const commerce: GrantTable = { ...membersOnly, guest: [...creator, "create-channel", leaving] }
+const commerce: GrantTable = {
+  ...membersOnly,
+  // A visitor keeps the conversation that they opened, but sends nobody away.
+  guest: [...creator.filter((grant) => grant !== "ban-channel-member-owner"), "create-channel", leaving],
+}
 
 const open = [...participation, ...joining, ...ownMessages]
 

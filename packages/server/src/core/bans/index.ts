@@ -1,0 +1,3 @@
+export { migrations as banMigrations } from "./migrations.ts"
+export { banRoutes, banTaskKind, createBanEnd } from "./routes.ts"
+export type { BanChannel, BanChannels } from "./rules.ts"
