@@ -6,8 +6,10 @@ import { limits } from "./limits.ts"
 import type { ConnectJob } from "./load/connect.ts"
 import type { FanoutJob } from "./load/fanout.ts"
 import type { HttpJob } from "./load/http.ts"
+import type { RevokeJob } from "./load/revoke.ts"
 
-export type ContenderName = "bare" | "weir" | "handmade"
+/** The last two are Weir as well: with rate limits, and without a record of refusals. */
+export type ContenderName = "bare" | "weir" | "handmade" | "limited" | "unrecorded"
 
 export interface Contender {
   readonly name: ContenderName
@@ -132,7 +134,7 @@ export function workerOf(pid: number): number {
 /** Runs one load generator on its core. Throws with its own words when it fails. */
 export async function runLoad<Result>(
   generator: string,
-  job: HttpJob | ConnectJob | FanoutJob,
+  job: HttpJob | ConnectJob | FanoutJob | RevokeJob,
   timeMs: number,
 ): Promise<Result> {
   const child = Bun.spawn(pinned(loadCore, [process.execPath, `${import.meta.dir}/load/${generator}.ts`]), {

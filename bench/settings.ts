@@ -18,6 +18,14 @@ export interface Settings {
   readonly watchers: readonly number[]
   /** Messages under way at once. */
   readonly messagesInFlight: number
+  /** Entries of the large set of revocations. */
+  readonly revocationEntries: number
+  /** Sockets that are open while users are revoked, one user after the other. */
+  readonly revocationSockets: number
+  readonly revocationsMeasured: number
+  readonly revocationPauseMs: number
+  /** Between the last connect and the first revocation, for what connecting leaves to be written. */
+  readonly revocationSettleMs: number
 }
 
 const common = {
@@ -27,6 +35,9 @@ const common = {
   stormInFlight: 64,
   watchers: [1, 100, 1_000],
   messagesInFlight: 16,
+  revocationEntries: 1_000_000,
+  revocationPauseMs: 100,
+  revocationSettleMs: 3_000,
 } as const
 
 export const fullSettings: Settings = {
@@ -37,6 +48,8 @@ export const fullSettings: Settings = {
   distinctTokens: 500_000,
   stormSockets: 3_000,
   storms: 3,
+  revocationSockets: 5_000,
+  revocationsMeasured: 30,
 }
 
 export const quickSettings: Settings = {
@@ -47,4 +60,6 @@ export const quickSettings: Settings = {
   distinctTokens: 160_000,
   stormSockets: 2_000,
   storms: 2,
+  revocationSockets: 1_000,
+  revocationsMeasured: 10,
 }

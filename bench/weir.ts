@@ -10,20 +10,78 @@ import type { FixedAnswer, Fixture } from "./fixture.ts"
 import { limits } from "./limits.ts"
 import { serverToken, tokenMaker } from "./load/tokens.ts"
 
-export interface WeirOptions {
+/** One process of Weir, on a data folder of its own. */
+export interface NodeOptions {
   readonly apiKey: string
   readonly secret: string
+  /** Of the management API; null: it is closed. */
+  readonly adminToken: string | null
+  /** Hexadecimal. Nodes of one deployment share it. */
+  readonly masterKey: string
+  /** A PostgreSQL database of its own instead of SQLite; null for SQLite in a new folder. */
+  readonly databaseUrl: string | null
+  /** Null: the node is the only one. */
+  readonly redisUrl: string | null
+  readonly rateLimits: boolean
+  /** Started instead of the launcher; null: Weir as an operator starts it. */
+  readonly program: string | null
+}
+
+export interface WeirOptions extends Pick<NodeOptions, "apiKey" | "secret" | "databaseUrl"> {
   /** Users `member-0` … `member-<users - 1>` are made; all of them are members of the channel of the small resource. */
   readonly users: number
   /** A channel is made for each, with the sender and as many members. */
   readonly watchers: readonly number[]
-  /** A PostgreSQL database of its own instead of SQLite; null for SQLite in a new folder. */
-  readonly databaseUrl: string | null
+  /** What this one has in another way than the usual one of the bench. */
+  readonly variant?: Partial<Pick<NodeOptions, "adminToken" | "rateLimits" | "program">>
+}
+
+export interface StartedNode {
+  readonly port: number
+  /** Process whose processor time counts. */
+  readonly pid: number
+  output(): string
+  stop(): Promise<void>
 }
 
 /** Throws with Weir's own words when it does not start or refuses the set-up. */
 export async function startWeir(options: WeirOptions): Promise<{ weir: Contender; fixture: Fixture }> {
-  const launcher = join(import.meta.dir, "../packages/cli/bin/weir.js")
+  const node = await startNode({
+    apiKey: options.apiKey,
+    secret: options.secret,
+    adminToken: null,
+    masterKey: newMasterKey(),
+    databaseUrl: options.databaseUrl,
+    redisUrl: null,
+    // The generators ask more often than any caller may. What counting costs is asked by itself, in rows f and h.
+    rateLimits: false,
+    program: null,
+    ...options.variant,
+  })
+  const { port, pid } = node
+  try {
+    const { messageId, fixture } = await fill(port, options)
+    const weir: Contender = {
+      name: "weir",
+      pid,
+      ports: { http: port, connect: port, fanout: port },
+      messageId,
+      hearsAtOnce: false,
+      looksAtTokens: true,
+      channelFor,
+    }
+    return { weir, fixture }
+  } catch (error) {
+    await node.stop()
+    throw withWords(error, node.output())
+  }
+}
+
+export const newMasterKey = (): string => randomBytes(32).toString("hex")
+
+/** Starts a node and waits until it is ready. Throws with its own words when it does not become so. */
+export async function startNode(options: NodeOptions): Promise<StartedNode> {
+  const launcher = join(cliFolder, "bin/weir.js")
   if (!existsSync(launcher)) throw new Error("packages/cli/bin/weir.js is not there: nothing to measure")
   const dataDir = mkdtempSync(join(tmpdir(), "weir-bench-"))
   const port = freePort()
@@ -33,33 +91,33 @@ export async function startWeir(options: WeirOptions): Promise<{ weir: Contender
     WEIR_API_KEY: options.apiKey,
     WEIR_API_SECRET: options.secret,
     WEIR_LOG_LEVEL: "warn",
-    // The generators ask more often than any caller may. What counting costs is in micro/rate-limit.ts.
-    WEIR_RATE_LIMITS: "off",
-    WEIR_MASTER_KEY: randomBytes(32).toString("hex"),
+    WEIR_RATE_LIMITS: options.rateLimits ? "on" : "off",
+    WEIR_MASTER_KEY: options.masterKey,
   }
+  if (options.adminToken !== null) env.WEIR_ADMIN_TOKEN = options.adminToken
   if (options.databaseUrl !== null) env.WEIR_DATABASE_URL = options.databaseUrl
+  if (options.redisUrl !== null) env.WEIR_REDIS_URL = options.redisUrl
   const node = Bun.which("node") ?? process.execPath
+  // The launcher starts Bun in the same way (packages/cli/bin/weir.js).
+  const ownProgram = [process.execPath, "--no-env-file", `--config=${join(cliFolder, "bin/bunfig.toml")}`]
+  const command = options.program === null ? [node, launcher, "serve"] : [...ownProgram, options.program]
   const cleanUp = (): void => rmSync(dataDir, { recursive: true, force: true })
-  const child = await startProcess("Weir", [node, launcher, "serve"], env, false, cleanUp)
+  const child = await startProcess("Weir", command, env, false, cleanUp)
   try {
     await waitUntilReady(port, child)
-    const { messageId, fixture } = await fill(port, options)
-    const weir: Contender = {
-      name: "weir",
-      pid: workerOf(child.pid),
-      ports: { http: port, connect: port, fanout: port },
-      messageId,
-      hearsAtOnce: false,
-      looksAtTokens: true,
-      channelFor,
-    }
-    return { weir, fixture }
+    return { port, pid: workerOf(child.pid), output: child.output, stop: child.stop }
   } catch (error) {
     await child.stop()
-    const said = child.output().trim()
-    throw new Error(`${error instanceof Error ? error.message : error}${said === "" ? "" : `\nWeir said:\n${said}`}`)
+    throw withWords(error, child.output())
   }
 }
+
+function withWords(error: unknown, output: string): Error {
+  const said = output.trim()
+  return new Error(`${error instanceof Error ? error.message : error}${said === "" ? "" : `\nWeir said:\n${said}`}`)
+}
+
+const cliFolder = join(import.meta.dir, "../packages/cli")
 
 export const memberId = (index: number): string => `member-${index}`
 const channelFor = (watchers: number): string => `bench-${watchers}`

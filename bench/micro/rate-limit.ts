@@ -1,4 +1,4 @@
-// Question: what does counting cost a request? Prints one JSON line per row: {"name", "nsPerRequest"}. The rows take turns
+// Question: what does counting cost a request? Prints one JSON line per row: {"name", "nanoseconds"}. The rows take turns
 // in rounds of about two milliseconds and the quarter of fast rounds decides, as in verify.ts. The last row is the
 // library's memory store, awaited as its interface asks for, with one key where the others count two or three.
 
@@ -87,5 +87,5 @@ for (let round = 0; round < rounds; round++) {
 }
 for (const [index, row] of rows.entries()) {
   const sorted = (nanoseconds[index] as number[]).sort((a, b) => a - b)
-  console.log(JSON.stringify({ name: row.name, nsPerRequest: Math.round(sorted[Math.floor(rounds / 4)] as number) }))
+  console.log(JSON.stringify({ name: row.name, nanoseconds: Math.round(sorted[Math.floor(rounds / 4)] as number) }))
 }

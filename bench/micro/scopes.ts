@@ -10,6 +10,7 @@ import { isCovered } from "../../packages/server/src/authorize/scopes.ts"
 
 const rounds = 400
 const perRound = 2_000
+const patternCounts = [1, 10, 100]
 
 const action: Action = { id: "create-message", name: "CreateMessage", level: "write" }
 const name = "chat:messaging:general-0099"
@@ -52,7 +53,7 @@ const user = {
   proof: null,
 } as const
 const free = { ...user, scopes: null }
-const narrow = { ...user, scopes: claim(10, prefix) }
+const narrowed = (count: number) => ({ ...user, scopes: claim(count, prefix) })
 
 let hits = 0
 const asks = (scopes: ReturnType<typeof claim>, names: readonly string[]) => (from: number) => {
@@ -60,14 +61,14 @@ const asks = (scopes: ReturnType<typeof claim>, names: readonly string[]) => (fr
     if (isCovered(scopes, action, names[at % names.length] as string)) hits += 1
   }
 }
-const decides = (principal: typeof free | typeof narrow) => () => {
+const decides = (principal: typeof free | ReturnType<typeof narrowed>) => () => {
   for (let at = 0; at < perRound; at++) if (isAllowed(principal, action, resource)) hits += 1
 }
 
 const rows = [
   { name: "decision without scopes", run: decides(free) },
-  { name: "decision with 10 patterns", run: decides(narrow) },
-  ...[1, 10, 100].flatMap((count) => [
+  ...patternCounts.map((count) => ({ name: `decision with ${count} patterns`, run: decides(narrowed(count)) })),
+  ...patternCounts.flatMap((count) => [
     { name: `${count} exact, covered`, run: asks(claim(count, exact), [name]) },
     { name: `${count} with a wildcard, covered by the last`, run: asks(claim(count, prefix), [name]) },
     { name: `${count} with a wildcard, not covered`, run: asks(claim(count, prefix), others) },

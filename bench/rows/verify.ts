@@ -1,8 +1,7 @@
 // Row (a): the verifier alone, in one process and without a server; bench/micro/verify.ts measures, this reads it.
 
-import { join } from "node:path"
-import { pinned, serverCore } from "../contender.ts"
 import type { Measurement } from "../report.ts"
+import { numberOf, runMicro } from "./micro.ts"
 
 export interface VerifyRuns {
   readonly weir: Measurement[]
@@ -14,27 +13,12 @@ export interface VerifyRuns {
 export async function measureVerify(pairs: number): Promise<VerifyRuns> {
   const runs: VerifyRuns = { weir: [], bare: [], jose: [] }
   for (let pair = 0; pair < pairs; pair++) {
-    const child = Bun.spawn(pinned(serverCore, [process.execPath, join(import.meta.dir, "../micro/verify.ts")]), {
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    })
-    const [stdout, stderr, exitCode] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited,
-    ])
-    if (exitCode !== 0) throw new Error(`bench/micro/verify.ts: ${stderr.trim()}`)
-    const lines = stdout
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as { name: string; opsPerSecond: number })
-    for (const name of ["weir", "bare", "jose"] as const) {
-      // A line's name begins with whom it measures.
-      const line = lines.find((candidate) => candidate.name.startsWith(name))
-      if (line === undefined) throw new Error(`bench/micro/verify.ts printed no line for ${name}`)
-      runs[name].push({ perSecond: line.opsPerSecond, busy: null, latency: null, detail: {} })
-    }
+    const lines = await runMicro("verify.ts")
+    // A line's name begins with whom it measures.
+    for (const name of ["weir", "bare", "jose"] as const) runs[name].push(rateOf(numberOf(lines, name, "opsPerSecond")))
   }
   return runs
 }
+
+/** A run of which only the rate is known. */
+export const rateOf = (perSecond: number): Measurement => ({ perSecond, busy: null, latency: null, detail: {} })

@@ -9,6 +9,7 @@ export const cliLimits = {
   /** Ten years: longer is a typing error or a token without an end, which has its own word. */
   tokenLifetimeSecondsMax: 10 * 366 * 24 * 60 * 60,
   callsPerTokenMax: 100,
+  deviceIdCharsMax: 128,
   /** A mistyped command that is further than this from every known one gets no suggestion. */
   suggestionEditsMax: 3,
   /** Any one look at another program. */

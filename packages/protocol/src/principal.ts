@@ -34,6 +34,11 @@ export interface Proof {
   readonly deviceId: string | null
   /** SHA-256 of the token's text in lower-case hex, made when it is first asked for; empty where there is no token. */
   readonly sha256: string
+  /**
+   * The same of the other text that the token can be written as without any key (ES256: n - s for s), so that naming
+   * one ends both. Null or absent: it has one text.
+   */
+  readonly otherSha256?: string | null
 }
 
 /** A ban. `expiresAt`: milliseconds since 1970; null: for ever. */

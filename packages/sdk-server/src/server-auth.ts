@@ -55,7 +55,9 @@ function tokenAuth({ apiSecret, kid }: ServerCredentials, timers: Timers): RestA
     token: () => (held !== null && timers.now() < held.untilMs ? held.token : mint()),
     // Of many calls that were refused together, the first makes the new token and the others take it.
     replace: async (refused) => {
-      const token = await held?.token
+      const before = held
+      const token = await before?.token
+      if (held !== null && held !== before) return held.token
       return token === undefined || token === refused ? mint() : token
     },
   }

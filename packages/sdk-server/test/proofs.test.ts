@@ -1,8 +1,8 @@
 // The three ways in which a backend proves itself, and signing with pairs, against a real server.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { createServer } from "node:http"
-import { keys as keyOperations, revocations } from "@weir/protocol"
+import { createServer, type IncomingMessage } from "node:http"
+import { keys as keyOperations, revocations } from "../../protocol/src/index.ts"
 import {
   startTestServer,
   type TestServer,
@@ -184,7 +184,7 @@ describe("tokens", () => {
 })
 
 describe("token endpoints", () => {
-  const options = { apiKey: testApiKey, apiSecret: testApiSecret }
+  const options = { apiKey: testApiKey, apiSecret: testApiSecret, onError: () => {} }
   // The session stands in a cookie; the body and the query say another user.
   const sessionOf = (cookie: string | null | undefined): string | null =>
     /session=(\w+)/.exec(cookie ?? "")?.[1] ?? null
@@ -220,11 +220,11 @@ describe("token endpoints", () => {
   }
 
   test("Express style, on node:http: the session decides, whatever the caller says", async () => {
-    const handler = expressTokenEndpoint({
+    const handler = expressTokenEndpoint<IncomingMessage>({
       ...options,
-      authenticate: (request: never) => userOf((request as { headers: { cookie?: string } }).headers.cookie),
+      authenticate: (request) => userOf(request.headers.cookie),
     })
-    const http = createServer((request, response) => void handler(request as never, response as never))
+    const http = createServer((request, response) => void handler(request, response))
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve))
     try {
       await check(`http://127.0.0.1:${(http.address() as { port: number }).port}/token`)
@@ -251,10 +251,5 @@ describe("token endpoints", () => {
     } finally {
       await http.stop(true)
     }
-  })
-
-  test("without a function that says who is calling there is no endpoint", () => {
-    const makers = [expressTokenEndpoint, honoTokenEndpoint, nextTokenEndpoint] as ((given: object) => unknown)[]
-    for (const make of makers) expect(() => make(options)).toThrow(/authenticate/)
   })
 })

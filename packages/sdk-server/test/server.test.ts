@@ -43,6 +43,25 @@ test("one server token serves many calls, for half of its life", async () => {
   expect(tokens()).toBe(2)
 })
 
+test("calls that are refused together because the token expired come back with one new token", async () => {
+  const timers = manualTimers()
+  const weir = createWeirServer({ ...options, timers })
+  const seen: string[] = []
+  await weir.users.query()
+  const expired = backend.requests[0]?.headers.get("authorization")
+  backend.rest = ({ headers }) => {
+    seen.push(headers.get("authorization") as string)
+    return seen.at(-1) === expired
+      ? Response.json({ code: 40, message: "expired", StatusCode: 401, more_info: "" }, { status: 401 })
+      : {}
+  }
+  // A token of the same second would be the same text.
+  await timers.advance(1_000)
+  await Promise.all([weir.users.query(), weir.users.query(), weir.users.query()])
+  expect(seen).toHaveLength(6)
+  expect(new Set(seen).size).toBe(2)
+})
+
 test("a refusal tells what an operator needs", async () => {
   backend.rest = () =>
     Response.json(

@@ -1,7 +1,7 @@
 // `weir token create` and `weir token inspect`. Both work without a server and send nothing anywhere.
 
-import { createHmac } from "node:crypto"
-import { ApiError, userIdPattern } from "@weir/protocol"
+import { createHmac, createPrivateKey, type KeyObject, randomUUID, sign } from "node:crypto"
+import { ApiError, parseScopes, type Scopes, userIdPattern } from "@weir/protocol"
 import { leewaySecondsDefault } from "@weir/server/authenticate/policy"
 import { checkTimes, importSecret, verifyToken } from "@weir/server/authenticate/token"
 import {
@@ -33,8 +33,16 @@ export const createToken: Command = {
     "api-key": { type: "string", value: "<key>", doc: "API key that goes with the token; shown by --json." },
     calls: { type: "string", value: "<cids>", doc: "Limit the token to these calls: type:id, separated by commas." },
     role: { type: "string", value: "<role>", doc: "Role on those calls." },
+    kid: { type: "string", value: "<kid>", doc: "Name of the secret, so that the server tries no other." },
+    scope: { type: "string", value: "<scopes>", doc: "Narrow the token: pattern=action,action, separated by spaces." },
+    jti: { type: "boolean", doc: "Give the token an id, by which it alone can be revoked." },
+    device: { type: "string", value: "<id>", doc: "Device of the token, by which all of a device can be revoked." },
     json: { type: "boolean", doc: "Print the token with its claims as JSON." },
   },
+  notes: [
+    'A scope: --scope "chat:messaging:*=read,write video:default:standup=join-call". It only takes away.',
+    "WEIR_API_SECRET may also hold the private key of a pair (PKCS #8 in PEM): ES256 or EdDSA follows from it.",
+  ],
   async run(args, context) {
     const userId = onlyPositional(args, "<user_id>")
     if (!new RegExp(userIdPattern).test(userId) || userId.length > 255) {
@@ -44,11 +52,28 @@ export const createToken: Command = {
     const calls = callsOf(args)
     const secret = secretOf(args, context)
     if (secret === null) throw new CommandError("no API secret: set WEIR_API_SECRET or pass --api-secret")
-    importSecretOrThrow(secret)
+    const signer = signerOf(secret)
+    const kid = args.text("kid")
+    if (kid !== null && !/^[\w.-]{1,64}$/.test(kid)) {
+      throw new UsageError(
+        `--kid "${kid.slice(0, 80)}" is not the name of a secret: up to 64 letters, digits, _ . and -`,
+      )
+    }
+    const device = args.text("device")
+    if (device !== null && (device === "" || device.length > cliLimits.deviceIdCharsMax)) {
+      throw new UsageError(`--device needs 1 to ${cliLimits.deviceIdCharsMax} characters`)
+    }
     const iat = Math.floor(context.now() / 1000)
-    const exp = lifetimeSeconds === null ? {} : { exp: iat + lifetimeSeconds }
-    const claims = { user_id: userId, iat, ...exp, ...calls }
-    const token = signToken(claims, secret)
+    const claims = {
+      user_id: userId,
+      iat,
+      ...(lifetimeSeconds === null ? {} : { exp: iat + lifetimeSeconds }),
+      ...calls,
+      ...scopesOf(args.text("scope")),
+      ...(args.flag("jti") ? { jti: randomUUID() } : {}),
+      ...(device === null ? {} : { device_id: device }),
+    }
+    const token = signToken(claims, signer, kid)
     const apiKey = args.text("api-key") ?? context.env.WEIR_API_KEY ?? null
     context.print(args.flag("json") ? JSON.stringify({ token, api_key: apiKey, claims }, null, 2) : token)
     return exitCodes.ok
@@ -174,11 +199,46 @@ function decodePart(part: string | undefined): Readonly<Record<string, unknown>>
   }
 }
 
-/** JWS compact serialization with HS256 (RFC 7515 §3.1, RFC 7518 §3.2). */
-function signToken(claims: object, secret: string): string {
+interface Signer {
+  readonly alg: "HS256" | "ES256" | "EdDSA"
+  sign(input: string): Buffer
+}
+
+/** Signs with an API secret's text or with a private key in PEM. Throws CommandError when it is neither. */
+function signerOf(secret: string): Signer {
+  if (!secret.trimStart().startsWith("-----BEGIN")) {
+    importSecretOrThrow(secret)
+    return { alg: "HS256", sign: (input) => createHmac("sha256", secret).update(input).digest() }
+  }
+  const key = privateKeyOf(secret)
+  if (key?.asymmetricKeyType === "ed25519") {
+    return { alg: "EdDSA", sign: (input) => sign(null, Buffer.from(input), key) }
+  }
+  if (key?.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1") {
+    // JWS wants r and s side by side (RFC 7518 §3.4).
+    return {
+      alg: "ES256",
+      sign: (input) => sign("sha256", Buffer.from(input), { key, dsaEncoding: "ieee-p1363" }),
+    }
+  }
+  throw new CommandError("the API secret cannot be used: it is no private key in PEM on the curve P-256 or for Ed25519")
+}
+
+function privateKeyOf(pem: string): KeyObject | null {
+  try {
+    return createPrivateKey(pem)
+  } catch {
+    // The library's sentence could quote what it was given.
+    return null
+  }
+}
+
+/** JWS compact serialization (RFC 7515 §3.1). */
+function signToken(claims: object, signer: Signer, kid: string | null): string {
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url")
-  const signingInput = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`
-  return `${signingInput}.${createHmac("sha256", secret).update(signingInput).digest("base64url")}`
+  const header = { alg: signer.alg, typ: "JWT", ...(kid === null ? {} : { kid }) }
+  const signingInput = `${encode(header)}.${encode(claims)}`
+  return `${signingInput}.${signer.sign(signingInput).toString("base64url")}`
 }
 
 const secretOf = (args: Arguments, { env }: Context): string | null =>
@@ -214,4 +274,25 @@ function callsOf(args: Arguments): { call_cids?: string[]; role?: string } {
     throw new UsageError(`--calls names ${cids.length} calls, at most ${cliLimits.callsPerTokenMax} fit`)
   }
   return role === null ? { call_cids: cids } : { call_cids: cids, role }
+}
+
+/** `pattern=action,action` and so on, separated by spaces, as the claim. */
+function scopesOf(text: string | null): { scopes?: Scopes } {
+  if (text === null) return {}
+  const scopes: [pattern: string, actions: string[]][] = []
+  for (const part of text.split(" ").filter((word) => word !== "")) {
+    const [pattern = "", actions, ...rest] = part.split("=")
+    if (actions === undefined || rest.length > 0) {
+      throw new UsageError(`--scope "${part.slice(0, 80)}" is not pattern=actions such as chat:messaging:*=read,write`)
+    }
+    if (scopes.some(([known]) => known === pattern)) throw new UsageError(`--scope names ${pattern.slice(0, 80)} twice`)
+    scopes.push([pattern, actions.split(",")])
+  }
+  // Nothing in a scope would be a token that is good for nothing, which nobody asks for on purpose.
+  if (scopes.length === 0) throw new UsageError("--scope names no pattern")
+  try {
+    return { scopes: { ...parseScopes(Object.fromEntries(scopes)) } }
+  } catch (error) {
+    throw new UsageError(`--scope: ${(error as Error).message}`)
+  }
 }

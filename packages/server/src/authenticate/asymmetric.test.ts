@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test"
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign as signWith } from "node:crypto"
+import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign as signWith } from "node:crypto"
 import type { ApiError } from "@weir/protocol"
 import fc from "fast-check"
 import { SignJWT } from "jose"
 import { apiKey, base64url, commonPayload, keyOf, secret, sign as signHs256 } from "./mint-for-tests.ts"
+import { createProof } from "./proof.ts"
 import { importPublicKey } from "./public-key.ts"
-import { isEd25519Signature, isEs256Signature, type VerificationKey, verifyToken } from "./token.ts"
+import { isEd25519Signature, isEs256Signature, otherSpelling, type VerificationKey, verifyToken } from "./token.ts"
 
 const pairs = {
   ES256: generateKeyPairSync("ec", { namedCurve: "P-256" }),
@@ -130,6 +131,75 @@ for (const alg of algs) {
     })
   })
 }
+
+test("case 9: an Ed25519 key has one spelling: no y beyond the prime of the field, with either sign", () => {
+  const prime = (1n << 255n) - 19n
+  for (let y = prime; y < 1n << 255n; y++) {
+    for (const sign of [0n, 1n]) {
+      const point = Buffer.from((y | (sign << 255n)).toString(16).padStart(64, "0"), "hex").reverse()
+      expect(() => importPublicKey("EdDSA", { kty: "OKP", crv: "Ed25519", x: point.toString("base64url") })).toThrow(
+        expect.objectContaining({ code: 4 }),
+      )
+    }
+  }
+})
+
+test("case 9: S of Ed25519 and S plus the order are not both signatures", () => {
+  const order = (1n << 252n) + 27742317777372353535851937790883648493n
+  const littleEndian = (value: bigint) => Buffer.from(value.toString(16).padStart(64, "0"), "hex").reverse()
+  const input = Buffer.from("what is signed")
+  const made = signWith(null, input, pairs.EdDSA.privateKey)
+  const s = BigInt(`0x${Buffer.from(made.subarray(32)).reverse().toString("hex")}`)
+  const withS = (value: bigint) => Buffer.concat([made.subarray(0, 32), littleEndian(value)])
+  expect(isEd25519Signature(pairs.EdDSA.publicKey, input, withS(s))).toBe(true)
+  for (const other of [s + order, order, 0n, (1n << 256n) - 1n]) {
+    expect(isEd25519Signature(pairs.EdDSA.publicKey, input, withS(other))).toBe(false)
+  }
+})
+
+test("a JWK that says that it is for something else is not taken; one that says signatures is", () => {
+  for (const alg of algs) {
+    const jwk = pairs[alg].publicKey.export({ format: "jwk" }) as Record<string, unknown>
+    for (const own of [{ alg }, { use: "sig" }, { key_ops: ["verify"] }, { kid: "x", ext: true, x5t: "AA" }]) {
+      expect(importPublicKey(alg, { ...jwk, ...own }).equals(pairs[alg].publicKey)).toBe(true)
+    }
+    for (const own of [
+      { alg: "HS256" },
+      { alg: null },
+      { alg: alg === "ES256" ? "EdDSA" : "ES256" },
+      { use: "enc" },
+      { key_ops: ["sign"] },
+      { key_ops: "verify" },
+    ]) {
+      expect(() => importPublicKey(alg, { ...jwk, ...own })).toThrow(expect.objectContaining({ code: 4 }))
+    }
+  }
+})
+
+// Whoever holds a token can write its second text down, so a revocation by the hash of the first has to find it.
+test("property: both texts of an ES256 token are proved, and each names the other; the others have one text", () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[a-z]{1,20}$/), (userId) => {
+      const input = `${base64url('{"alg":"ES256"}')}.${base64url(JSON.stringify({ user_id: userId }))}`
+      const options = { key: pairs.ES256.privateKey, dsaEncoding: "ieee-p1363" as const }
+      const token = `${input}.${base64url(signWith("sha256", Buffer.from(input), options))}`
+      const other = otherSpelling(token)
+      expect(other).not.toBe(token)
+      expect(otherSpelling(other)).toBe(token)
+      const [first, second] = [token, other].map((text) => {
+        const { claims, key } = verifyToken(text, [verifier("ES256")], apiKey)
+        return createProof("jwt", key.kid, claims, text, key.alg)
+      })
+      expect(first?.sha256).toBe(createHash("sha256").update(token).digest("hex"))
+      expect([first?.sha256, first?.otherSha256]).toEqual([second?.otherSha256, second?.sha256])
+    }),
+    { numRuns: 50 },
+  )
+  const claims = verifyToken(signHs256(base64url('{"alg":"HS256"}'), commonPayload), [keyOf(secret)], apiKey).claims
+  for (const alg of ["HS256", "EdDSA", null] as const) {
+    expect(createProof("jwt", null, claims, "a.b.c", alg).otherSha256).toBeNull()
+  }
+})
 
 test("case 9: Ed25519 keys of small order are not taken: under them anybody can sign", () => {
   const points = [

@@ -19,6 +19,7 @@ import type { TokenClaims } from "./claims.ts"
 import { checkPolicy, requireKind, type TokenPolicy } from "./policy.ts"
 import { createProof } from "./proof.ts"
 import {
+  type RequestSignature,
   readRequestSignature,
   type SignedRequest,
   signedRequestLimits,
@@ -255,7 +256,8 @@ function provenToken(key: KeyState, authorization: string | null, nowMs: number)
 
 function signedToken(key: KeyState, text: string, nowMs: number): VerifiedToken {
   const { claims, key: proving } = verifyToken(text, key.verificationKeys, key.apiKey)
-  return { claims, proof: createProof("jwt", proving.kid, claims, text), firstSeenMs: nowMs, lastSeenMs: 0, uses: 0 }
+  const proof = createProof("jwt", proving.kid, claims, text, proving.alg)
+  return { claims, proof, firstSeenMs: nowMs, lastSeenMs: 0, uses: 0 }
 }
 
 function developmentToken(text: string, nowMs: number): VerifiedToken {
@@ -495,23 +497,51 @@ function signedPrincipal(
   request: SignedRequest,
   nowMs: number,
 ): Awaitable<AppCaller> {
-  const signature = readRequestSignature(request)
-  if (credentials.apiKey !== null && credentials.apiKey !== signature.apiKey) {
-    throw new ApiError("authentication", "request signature: keyid is not the api_key of the request", {
-      why: why("signature", "keyid", "api_key and the signature's keyid differ", "send one key"),
-    })
+  const { apiKey } = credentials
+  if (apiKey === null) {
+    const signature = onlyKeyOf(request)
+    return chain(keyOf(lookups, signature.apiKey), (key) =>
+      signedBy(lookups, key, credentials, request, signature, nowMs),
+    )
   }
-  return chain(keyOf(lookups, signature.apiKey), async (key) => {
-    const proving = verifyRequestSignature(request, signature, key.verificationKeys, nowMs / 1000)
-    const expiresAtMs = (signature.createdSeconds + signedRequestLimits.createdSecondsMax) * 1000
-    // After the proof, so that strangers cannot use nonces up or fill the table.
-    if (!(await lookups.isNonceFresh(key.apiKey, signature.nonce, expiresAtMs))) {
-      throw new ApiError("authentication", "request signature: this request came before", {
-        why: why("signature", "replay", "the nonce was used already", "sign each request anew, a repeated one too"),
+  return chain(keyOf(lookups, apiKey), (key) => {
+    const signature = readRequestSignature(request, apiKey)
+    if (apiKey !== signature.apiKey) {
+      throw new ApiError("authentication", "request signature: keyid is not the api_key of the request", {
+        why: why("signature", "keyid", "api_key and the signature's keyid differ", "send one key"),
       })
     }
-    return serverByRequest(lookups, key, "signature", proving.kid, credentials, nowMs)
+    return signedBy(lookups, key, credentials, request, signature, nowMs)
   })
+}
+
+// Where only the signature says which key it is, one that does not read leaves the very first check without an answer.
+function onlyKeyOf(request: SignedRequest): RequestSignature {
+  try {
+    return readRequestSignature(request)
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.why === undefined) throw error
+    throw new ApiError(error.kind, error.reason, { why: { ...error.why, check: "key" } })
+  }
+}
+
+async function signedBy(
+  lookups: Lookups,
+  key: KeyState,
+  credentials: Credentials,
+  request: SignedRequest,
+  signature: RequestSignature,
+  nowMs: number,
+): Promise<AppCaller> {
+  const proving = verifyRequestSignature(request, signature, key.verificationKeys, nowMs / 1000)
+  const expiresAtMs = (signature.createdSeconds + signedRequestLimits.createdSecondsMax) * 1000
+  // After the proof, so that strangers cannot use nonces up or fill the table.
+  if (!(await lookups.isNonceFresh(key.apiKey, signature.nonce, expiresAtMs))) {
+    throw new ApiError("authentication", "request signature: this request came before", {
+      why: why("signature", "replay", "the nonce was used already", "sign each request anew, a repeated one too"),
+    })
+  }
+  return serverByRequest(lookups, key, "signature", proving.kid, credentials, nowMs)
 }
 
 function serverByRequest(

@@ -231,6 +231,21 @@ describe("checkTimes", () => {
     expect(codeOf({ iat: now }, Number.NaN)).toBe(42)
   })
 
+  test("what is ahead by millennia is no clock's fault: milliseconds, where seconds are due", () => {
+    const remedyOf = (times: Partial<TokenClaims>): string => {
+      try {
+        checkTimes(claimsOf(times), now, 5)
+      } catch (error) {
+        return (error as ApiError).why?.remedy ?? ""
+      }
+      throw new Error("accepted")
+    }
+    for (const name of ["iat", "nbf"]) {
+      expect(remedyOf({ [name]: now * 1000 })).toBe(`sign with ${name} in seconds, this looks like milliseconds`)
+      expect(remedyOf({ [name]: now + 3600 })).toContain("NTP")
+    }
+  })
+
   test("texts and skew", () => {
     const errorOf = (times: Partial<TokenClaims>): ApiError => {
       try {

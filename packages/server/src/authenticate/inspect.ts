@@ -1,6 +1,9 @@
 // What a token says of itself, without any proof: for people who look for a fault. Nothing here decides anything.
 
 import { limits } from "@weir/protocol"
+import { formProblem, type TokenAlgorithm, tokenAlgorithms } from "./token.ts"
+
+const algCharsShownMax = 40
 
 export interface TokenInspection {
   /** The decoded header and payload; null where it is no JSON object. */
@@ -24,9 +27,13 @@ export function inspectToken(text: string): TokenInspection {
   const claims = objectOf(parts[1] ?? "")
   if (header === null) problems.push("its header is not base64url of a JSON object")
   if (claims === null) problems.push("its payload is not base64url of a JSON object")
-  if (header !== null && !["HS256", "ES256", "EdDSA"].includes(String(header.alg))) {
-    problems.push(`its algorithm is ${JSON.stringify(header.alg)?.slice(0, 40)}; HS256, ES256 and EdDSA are accepted`)
+  if (header !== null && !tokenAlgorithms.includes(header.alg as TokenAlgorithm)) {
+    const shown = JSON.stringify(header.alg)?.slice(0, algCharsShownMax) ?? "missing"
+    problems.push(`its algorithm is ${shown}; HS256, ES256 and EdDSA are accepted`)
   }
+  // Reading for display is lenient, so that a broken token shows as much as it can; what is wrong is the verifier's word.
+  const strict = problems.length === 0 ? formProblem(text) : null
+  if (strict !== null) problems.push(strict)
   return { header, claims, kind: claims === null ? null : kindOf(claims, parts[2] ?? ""), problems }
 }
 

@@ -21,6 +21,8 @@ interface Parts {
   covered: string[]
   extra: string
   secret: string
+  /** The field Content-Digest, where it is not the usual one. */
+  digest: string | null
 }
 const usual: Parts = {
   method: "POST",
@@ -33,6 +35,7 @@ const usual: Parts = {
   covered: ["@method", "@path", "@query", "content-digest"],
   extra: "",
   secret,
+  digest: null,
 }
 const digestOf = (body: string, hash = "sha256", name = "sha-256"): string =>
   `${name}=:${createHash(hash).update(body).digest("base64")}:`
@@ -44,7 +47,7 @@ function signed(over: Partial<Parts> = {}): SignedRequest & { headers: Record<st
   const params = `(${list});created=${parts.created};nonce="${parts.nonce}";keyid="${parts.keyid}";alg="${parts.alg}"${parts.extra}`
   const headers: Record<string, string> = {
     host: "weir.example",
-    "content-digest": digestOf(parts.body),
+    "content-digest": parts.digest ?? digestOf(parts.body),
     "signature-input": `sig1=${params}`,
   }
   const [path, query] = parts.target.split("?")
@@ -132,6 +135,32 @@ describe("what is accepted", () => {
     request.headers.signature = `other=:AAAA:, ${request.headers.signature}`
     expect(verify(request).kid).toBe("k1")
   })
+
+  test("several signatures of one kind: the one with the key of the request is found", () => {
+    const request = signed()
+    const proxy = '("@method");created=1;keyid="proxy";alg="hmac-sha256"'
+    request.headers["signature-input"] = `proxy=${proxy}, ${request.headers["signature-input"]}`
+    request.headers.signature = `proxy=:AAAA:, ${request.headers.signature}`
+    expect(verifyRequestSignature(request, readRequestSignature(request, apiKey), keys, now).kid).toBe("k1")
+    // Without a key nobody can tell them apart, so the first counts.
+    expect(refusalOf(request)).toEqual([5, "nonce"])
+  })
+
+  test("a digest by SHA-512, and kinds that are not known beside one that is", () => {
+    for (const digest of [
+      digestOf(usual.body, "sha512", "sha-512"),
+      `md5=:AAAA:, ${digestOf(usual.body)}`,
+      `${digestOf(usual.body)}, ${digestOf(usual.body, "sha512", "sha-512")}`,
+    ]) {
+      expect(verify(signed({ digest })).kid).toBe("k1")
+    }
+  })
+})
+
+const usualInput = `sig1=("@method" "@path" "@query");nonce="${usual.nonce}";keyid="${apiKey}";alg="hmac-sha256"`
+const labelled = (label: string) => ({
+  "signature-input": `${usualInput};created=${now}`,
+  signature: `${label}=:AAAA:`,
 })
 
 describe("what is refused", () => {
@@ -149,6 +178,9 @@ describe("what is refused", () => {
     ["a short nonce", { nonce: "n".repeat(15) }, [5, "nonce"]],
     ["a long nonce", { nonce: "n".repeat(129) }, [5, "nonce"]],
     ["no key", { keyid: "" }, [5, "keyid"]],
+    ["more components than are read", { covered: [...usual.covered, ..."abcdefghijklm"] }, [5, "covered"]],
+    ["a component that is not there", { covered: [...usual.covered, "x-nowhere"] }, [5, "covered"]],
+    ["a component with power of its own", { covered: [...usual.covered, "@status"] }, [5, "covered"]],
     ["three parts in a key", { keyid: "a:b:c" }, [5, "keyid"]],
     ["a parameter that nobody knows", { extra: ";sudo=1" }, [5, "parameter"]],
     ["a parameter twice", { extra: `;created=${now}` }, [5, "form"]],
@@ -160,6 +192,13 @@ describe("what is refused", () => {
     ["nothing", {}, [5, "missing"]],
     ["half", { "signature-input": 'sig1=("@method");created=1' }, [5, "missing"]],
     ["garbage", { "signature-input": "()", signature: "x" }, [5, "form"]],
+    ["no signature with that label", labelled("sig2"), [5, "signature"]],
+    ["a signature that is no binary", { ...labelled("sig1"), signature: 'sig1="text"' }, [5, "signature"]],
+    ["a label twice", { "signature-input": "a=();a=1, b=(), a=()", signature: "a=:AA:" }, [5, "form"]],
+    ["five signatures", { "signature-input": "a=(), b=(), c=(), d=(), e=()", signature: "a=:AA:" }, [5, "form"]],
+    ["a created of text", { "signature-input": `${usualInput};created="1"`, signature: "sig1=:AA:" }, [5, "created"]],
+    ["no created", { "signature-input": usualInput, signature: "sig1=:AA:" }, [5, "created"]],
+    ["a parameter without a value", { "signature-input": `${usualInput};x`, signature: "sig1=:AA:" }, [5, "form"]],
     ["too much", { "signature-input": "a".repeat(5_000), signature: "x" }, [5, "size"]],
     ["an unclosed list", { "signature-input": 'sig1=("@method";created=1', signature: "sig1=:AA:" }, [5, "form"]],
   ] as [string, Record<string, string>, [number, string]][])("fields: %s", (_name, headers, expected) => {

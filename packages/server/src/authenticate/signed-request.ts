@@ -61,21 +61,29 @@ const parameterPattern = /;([a-z*][a-z0-9_.*-]*)=(?:"([\x20-\x21\x23-\x5b\x5d-\x
 const binaryPattern = /^:([A-Za-z0-9+/]*={0,2}):$/
 
 /**
- * Reads the signature of a request: the first of at most 4 that says `alg="hmac-sha256"`. Throws ApiError
- * authentication (5) when there is none or it lacks what Weir demands of one.
+ * Reads the signature of a request: the first of at most 4 that says `alg="hmac-sha256"`, and of several the first made
+ * with this API key, because proxies on the way may have signed, too. Throws ApiError authentication (5) when there is
+ * none or it lacks what Weir demands of one.
  */
-export function readRequestSignature(request: SignedRequest): RequestSignature {
+export function readRequestSignature(request: SignedRequest, apiKey: string | null = null): RequestSignature {
   const input = membersOf(request.header("signature-input"), "Signature-Input")
   const signatures = membersOf(request.header("signature"), "Signature")
+  let chosen: { label: string; value: string; params: Parameters } | null = null
   for (const [label, value] of input) {
     const params = parametersOf(value)
     if (params.text.get("alg") !== "hmac-sha256") continue
-    const encoded = binaryPattern.exec(signatures.get(label) ?? "")?.[1]
-    if (encoded === undefined) throw refused("signature", `there is no signature labelled ${label}`)
-    return { ...checkedParameters(params), params: value, signature: Buffer.from(encoded, "base64") }
+    const isOurs = apiKey === null || keyOf(params) === apiKey
+    if (isOurs || chosen === null) chosen = { label, value, params }
+    if (isOurs) break
   }
-  throw refused("alg", 'no signature says alg="hmac-sha256"')
+  if (chosen === null) throw refused("alg", 'no signature says alg="hmac-sha256"')
+  const { label, value, params } = chosen
+  const encoded = binaryPattern.exec(signatures.get(label) ?? "")?.[1]
+  if (encoded === undefined) throw refused("signature", `there is no signature labelled ${label}`)
+  return { ...checkedParameters(params), params: value, signature: Buffer.from(encoded, "base64") }
 }
+
+const keyOf = ({ text }: Parameters): string | undefined => text.get("keyid")?.split(":", 1)[0]
 
 /** The members of a dictionary, at the commas outside of strings. */
 function membersOf(field: string | null, name: string): Map<string, string> {
@@ -196,6 +204,12 @@ function checkCreated({ createdSeconds, expiresSeconds }: RequestSignature, nowS
   }
 }
 
+// A map, because names come from outside: an object would also answer to those that it inherits, such as `constructor`.
+const digestHashes: ReadonlyMap<string, string> = new Map([
+  ["sha-256", "sha256"],
+  ["sha-512", "sha512"],
+])
+
 // RFC 9530 §2. A body without a digest would be a body that nobody signed.
 function checkDigest(request: SignedRequest, covered: readonly string[]): void {
   const field = request.header("content-digest")
@@ -206,7 +220,7 @@ function checkDigest(request: SignedRequest, covered: readonly string[]): void {
   const digests = membersOf(field, "Content-Digest")
   let proved = 0
   for (const [name, value] of digests) {
-    const hash = { "sha-256": "sha256", "sha-512": "sha512" }[name]
+    const hash = digestHashes.get(name)
     if (hash === undefined) continue
     const sent = Buffer.from(binaryPattern.exec(value)?.[1] ?? "", "base64")
     const own = createHash(hash).update(request.body).digest()

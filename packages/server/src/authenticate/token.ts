@@ -1,6 +1,7 @@
-// Tokens: compact JWS with HS256 (RFC 7515, RFC 7518 §3.2), ES256 (§3.4) or EdDSA over Ed25519 (RFC 8037) that carry the claims of contract/auth.md §2.2, read by the
-// rules of RFC 8725: the algorithm belongs to the key, every part has one spelling, and nothing of the payload is looked
-// at before the signature is proved. Pure: keys and time are handed in.
+// Tokens: compact JWS with HS256 (RFC 7515, RFC 7518 §3.2), ES256 (§3.4) or EdDSA over Ed25519 (RFC 8037) that carry the
+// claims of contract/auth.md §2.2, read by the rules of RFC 8725: the algorithm belongs to the key, every part is read
+// in one spelling, and nothing of the payload is looked at before the signature is proved. Pure: keys and time are
+// handed in.
 //
 // HS256 is verified here and not by a library because this is the hot path of the whole gate. Bun's keyed hasher takes
 // half the time of node:crypto's createHmac; bench/micro/verify.ts measures this file against both that and jose.
@@ -85,6 +86,22 @@ export function readDevToken(token: string): TokenClaims {
 }
 
 /**
+ * What verifyToken refuses about the form of a token and its claims, whoever signed it, as one sentence; null: nothing.
+ * For people who look for a fault: what a token says is not answered, because nothing has proved it.
+ */
+export function formProblem(token: string): string | null {
+  try {
+    const { payloadEnd, payloadLength } = split(token)
+    checkClaims(readStrictly(payloadLength, claimNames, "payload"))
+    if (decodeBase64url(text, payloadEnd + 1, token.length, signature) !== -1) return null
+    throw notCanonical("signature")
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    return error.why?.detail ?? error.reason
+  }
+}
+
+/**
  * Whether `mac` is the HMAC-SHA-256 of `input` under the key. The comparison takes the same time wherever the first
  * difference is. Throws RangeError when the key is no secret of at least 32 bytes.
  */
@@ -127,6 +144,8 @@ function ahead(
   leewaySeconds: number,
 ): ApiError {
   const skewMs = millisecondsOf(aheadSeconds)
+  // No clock is wrong by millennia; but Date.now() is, where seconds are due.
+  const isMilliseconds = aheadSeconds > aheadSecondsOfClocksMax
   const text = rule === "nbf" ? "token is not valid yet (nbf)" : "token used before issue at (iat)"
   return new ApiError(kind, `JWTAuth error: ${text}`, {
     internal: `${rule} is ${skewMs} ms ahead`,
@@ -134,14 +153,18 @@ function ahead(
       check: "times",
       rule,
       detail: `${rule} is ${skewMs} ms ahead of this clock, ${leewaySeconds * 1000} ms are allowed`,
-      remedy:
-        rule === "nbf"
+      remedy: isMilliseconds
+        ? `sign with ${rule} in seconds, this looks like milliseconds`
+        : rule === "nbf"
           ? `use the token in ${Math.ceil(aheadSeconds)} s, or set the clock of the machine that signs by NTP`
           : "set the clock of the machine that signs by NTP, and round iat down to whole seconds",
       facts: { skew_ms: skewMs, leeway_ms: leewaySeconds * 1000 },
     },
   })
 }
+
+/** Three thousand years. */
+const aheadSecondsOfClocksMax = 1e11
 
 /**
  * Whether a cut-off has ended a token; both in Unix seconds. Compared by whole seconds, so that a token made right after
@@ -170,9 +193,12 @@ function split(token: string): Split {
   }
   const header = readHeader(token, headerEnd)
   const payloadLength = decodeBase64url(text, headerEnd + 1, payloadEnd, payload)
-  if (payloadLength === -1) throw malformed("token payload is not canonical base64url")
+  if (payloadLength === -1) throw notCanonical("payload")
   return { header, payloadEnd, payloadLength }
 }
+
+const notCanonical = (part: "header" | "payload" | "signature"): ApiError =>
+  malformed(`token ${part} is not canonical base64url`)
 
 // Leaves the payload's bytes in `payload`; answers how many they are and which key proved them.
 function prove(
@@ -183,7 +209,7 @@ function prove(
   if (keys.length > verificationKeysMax) throw new RangeError(`at most ${verificationKeysMax} verification keys`)
   const { header, payloadEnd, payloadLength } = split(token)
   const signatureLength = decodeBase64url(text, payloadEnd + 1, token.length, signature)
-  if (signatureLength === -1) throw malformed("token signature is not canonical base64url")
+  if (signatureLength === -1) throw notCanonical("signature")
   const key = provingKey(header, text.subarray(0, payloadEnd), signatureLength, keys)
   if (key === null) throw signatureInvalid(header, keys, apiKey)
   rememberHeader(header)
@@ -237,6 +263,19 @@ export function isEs256Signature(key: KeyObject, input: Uint8Array, rs: Uint8Arr
 const p256Order = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex")
 const isInOrder = (number: Uint8Array): boolean =>
   Buffer.compare(number, p256Order) < 0 && number.some((byte) => byte !== 0)
+
+/**
+ * The other text of an ES256 token that was proved: with s, n - s is a signature of the same, and takes no key to write
+ * down (SEC 1 §4.1.4). Signers use either, so neither can be refused, and what names a token by its text has to know
+ * both. Tokens of the other algorithms have one text.
+ */
+export function otherSpelling(token: string): string {
+  const dot = token.lastIndexOf(".")
+  const rs = Buffer.from(token.slice(dot + 1), "base64url")
+  const s = BigInt(`0x${rs.subarray(32).toString("hex")}`)
+  const other = (BigInt(`0x${p256Order.toString("hex")}`) - s).toString(16).padStart(64, "0")
+  return `${token.slice(0, dot + 1)}${Buffer.concat([rs.subarray(0, 32), Buffer.from(other, "hex")]).toString("base64url")}`
+}
 
 /** Whether this is an Ed25519 signature. S lies below the order L (RFC 8032 §5.1.7), or one would have several spellings. */
 export function isEd25519Signature(key: KeyObject, input: Uint8Array, rs: Uint8Array): boolean {
@@ -312,7 +351,7 @@ const headerNames = memberNames(["alg", "typ", "kid", "crit", "b64"])
 // §4.1.11, RFC 7797). Keys that a token brings along (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
 function parseHeader(prefix: string): Header {
   const length = decodeBase64url(text, 0, prefix.length - 1, payload)
-  if (length === -1) throw malformed("token header is not canonical base64url")
+  if (length === -1) throw notCanonical("header")
   const [alg, typ, kid, crit, b64] = readStrictly(length, headerNames, "header")
   if (!tokenAlgorithms.includes(alg as TokenAlgorithm)) {
     throw malformed("signing method must be HS256, ES256 or EdDSA (alg)")

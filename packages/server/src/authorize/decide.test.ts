@@ -321,6 +321,61 @@ describe("a narrowed token", () => {
     expect(mayKnow(server(scopes(["write"], "chat:team:*")), read, resource()).allowed).toBe(false)
   })
 
+  describe("bans", () => {
+    const forever = { expiresAt: null }
+    const soon = { expiresAt: Date.UTC(2026, 0, 1) }
+    const ofApp = { app: forever, channels: {} }
+    const here = { app: null, channels: { "messaging:general": soon } }
+    const member = resource({ relationRoles: ["channel_moderator"] })
+    const message = resource({ kind: "message", id: "m1", relationRoles: ["channel_moderator"] })
+    const elsewhere = resource({ name: "chat:messaging:other", relationRoles: ["channel_moderator"] })
+    const call = resource({ kind: "call", id: "default:a", relationRoles: ["viewer"] })
+    const rows: [string, AppCaller, Action, Resource, boolean][] = [
+      ["a ban from the app leaves reading", user({ bans: ofApp }), read, member, true],
+      ["a ban from the app ends writing in channels", user({ bans: ofApp }), update, member, false],
+      ["a ban from the app ends writing in calls", user({ bans: ofApp }), join, call, false],
+      ["a ban from a channel leaves reading there", user({ bans: here }), read, member, true],
+      ["a ban from a channel ends writing there", user({ bans: here }), update, member, false],
+      ["a ban from a channel ends writing to its messages", user({ bans: here }), update, message, false],
+      ["a ban from a channel leaves the others", user({ bans: here }), update, elsewhere, true],
+      ["a ban from a channel leaves calls", user({ bans: here }), join, call, true],
+      ["a guest is banned as a user is", user({ kind: "guest", bans: ofApp }), update, member, false],
+      ["an inherited name is no channel", user({ bans: here }), update, { ...member, name: "chat:constructor" }, true],
+    ]
+    for (const [what, principal, action, target, expected] of rows) {
+      test(what, () => {
+        expect(can(principal, action, target).allowed).toBe(expected)
+        expect(isAllowed(principal, action, target)).toBe(expected)
+      })
+    }
+
+    test("a refusal tells the caller that they are banned, and operators from what and until when", () => {
+      const denied = can(user({ bans: here }), update, member)
+      if (denied.allowed) throw new Error("should be refused")
+      expect(denied.error.reason).toBe("User 'jessica' is banned")
+      expect(denied.checks.map(({ check, passed }) => [check, passed])).toEqual([
+        ["team", true],
+        ["ban", false],
+      ])
+      expect(denied.remedy).toBe("unban user 'jessica' from messaging:general, or wait until the ban has run out")
+      expect(new DeniedError(denied).why).toMatchObject({
+        check: "ban",
+        rule: "channel",
+        detail: "banned from channel messaging:general until 2026-01-01T00:00:00.000Z",
+      })
+      const app = can(user({ bans: { ...here, app: forever } }), update, member)
+      if (app.allowed) throw new Error("should be refused")
+      expect(new DeniedError(app).why).toMatchObject({ rule: "app", detail: "banned from the app for ever" })
+      expect(app.remedy).toBe("unban user 'jessica', or wait until the ban has run out")
+    })
+
+    test("a ban takes away only: whoever may not without it may not with it", () => {
+      const noGrant = can(user({ bans: here }), read, resource())
+      expect(noGrant.allowed).toBe(false)
+      expect(can(user({ bans: ofApp, scopes: scopes([]) }), update, member).allowed).toBe(false)
+    })
+  })
+
   test("withinReach asks for no grant, canPerItem for no scope; both hold a call token to its list", () => {
     const calls = { cids: ["default:a"], channelCids: [], role: "viewer" }
     expect(withinReach(user({ scopes: scopes(["read"]) }), read, resource())).toBe(granted)

@@ -193,6 +193,14 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
     }
   }
 
+  /** Counts a frame, of whatever kind; false when it is one too many, and the socket is sent away. */
+  const isHeard = (socket: Socket): boolean => {
+    socket.data.heardAtMs = clock.monotonic()
+    if (!isFlooding(socket.data)) return true
+    sockets.refuse(socket, new ApiError("rateLimit", "too many frames"))
+    return false
+  }
+
   return {
     upgrade(request, server, peer) {
       if (draining) return new Response("the server restarts\n", { status: 503, headers: { "retry-after": "1" } })
@@ -237,12 +245,8 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
         }
       },
       message(socket, message) {
-        const { data } = socket
-        const handshake = data.handshake as Handshake
-        data.heardAtMs = clock.monotonic()
-        if (isFlooding(data)) {
-          sockets.refuse(socket, new ApiError("rateLimit", "too many frames"))
-        } else if (!handshake.begun) {
+        const handshake = socket.data.handshake as Handshake
+        if (isHeard(socket) && !handshake.begun) {
           try {
             begin(socket, parseFirstFrame(message))
           } catch (error) {
@@ -251,8 +255,12 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
           }
         }
       },
+      // The runtime answers pings by itself, but they cost as much as any frame.
+      ping(socket) {
+        isHeard(socket)
+      },
       pong(socket) {
-        socket.data.heardAtMs = clock.monotonic()
+        isHeard(socket)
       },
       close(socket) {
         const handshake = socket.data.handshake as Handshake

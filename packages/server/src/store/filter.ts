@@ -97,7 +97,7 @@ function parseObject(input: unknown, parsing: Parsing, depth: number): FilterNod
   if (depth > wire.filterDepthMax) throw filterError(`is nested deeper than ${wire.filterDepthMax} levels`)
   if (!isObject(input)) throw filterError("must be an object")
   const children = Object.entries(input).flatMap(([key, value]) => {
-    const group = groupKinds[key]
+    const group = groupKinds.get(key)
     if (group !== undefined) return [parseGroup(key, group, value, parsing, depth)]
     if (key.startsWith("$")) throw filterError(`the operator ${quote(key)} is unknown here`, key)
     return parseField(key, value, parsing)
@@ -106,7 +106,12 @@ function parseObject(input: unknown, parsing: Parsing, depth: number): FilterNod
   return children.length === 1 && only !== undefined ? only : { kind: "and", children }
 }
 
-const groupKinds: Readonly<Record<string, FilterGroup["kind"]>> = { $and: "and", $or: "or", $nor: "nor" }
+// A map, because names come from outside: an object would also answer to those that it inherits, such as `constructor`.
+const groupKinds: ReadonlyMap<string, FilterGroup["kind"]> = new Map([
+  ["$and", "and"],
+  ["$or", "or"],
+  ["$nor", "nor"],
+])
 
 function parseGroup(
   key: string,

@@ -670,6 +670,58 @@ for (const kind of databaseKinds) {
           return { method: "POST", path, body: { remove_members: ["alice"] }, needs: video(id, "write") }
         },
       },
+      {
+        operation: "Ban",
+        what: "from the app",
+        callers: onlyServer,
+        make: async () => {
+          const id = await user()
+          const body = { target_user_id: id, timeout: 60 }
+          return { method: "POST", path: "/api/v2/moderation/ban", body, needs: person(id, "manage") }
+        },
+      },
+      {
+        operation: "Ban",
+        what: "from a channel",
+        callers: both,
+        make: async () => {
+          const id = await channel()
+          await moderate(id)
+          const body = { target_user_id: "bob", channel_cid: `messaging:${id}` }
+          return { method: "POST", path: "/api/v2/moderation/ban", body, needs: chat(id, "manage") }
+        },
+      },
+      {
+        operation: "Unban",
+        callers: both,
+        make: async () => {
+          const id = await channel()
+          await moderate(id)
+          const query = `target_user_id=bob&channel_cid=messaging:${id}`
+          return { method: "POST", path: `/api/v2/moderation/unban?${query}`, body: {}, needs: chat(id, "manage") }
+        },
+      },
+      {
+        operation: "DeleteBan",
+        callers: onlyServer,
+        make: async () => {
+          const id = await user()
+          const path = `/api/v2/moderation/ban?target_user_id=${id}`
+          return { method: "DELETE", path, needs: person(id, "manage") }
+        },
+      },
+      {
+        operation: "QueryBannedUsers",
+        what: "of a channel",
+        callers: both,
+        make: async () => {
+          const id = await channel()
+          await moderate(id)
+          const payload = encodeURIComponent(JSON.stringify({ filter_conditions: { channel_cid: `messaging:${id}` } }))
+          const path = `/api/v2/chat/query_banned_users?payload=${payload}`
+          return { method: "GET", path, needs: chat(id, "manage") }
+        },
+      },
     ]
 
     const moderate = async (id: string): Promise<void> => {

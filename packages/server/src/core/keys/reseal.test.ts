@@ -323,7 +323,7 @@ function rotationOn(database: () => Database): void {
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("start" as const), node: fc.constant(0) }) },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant("crash" as const), node: fc.constant(0) }) },
     )
-    const plans = fc.array(fc.array(act, { maxLength: 3 }), { minLength: 5, maxLength: 40 })
+    const plans = fc.array(fc.array(act, { maxLength: 3 }), { minLength: 20, maxLength: 60 })
     await fc.assert(
       fc.asyncProperty(plans, (plan) =>
         inWorld(async (world) => {

@@ -11,21 +11,23 @@ import { type MasterKey, open, seal, sealContext } from "../../base/crypto.ts"
 import { randomId } from "../../base/ids.ts"
 import type { Logger } from "../../base/log.ts"
 import type { Bus } from "../../events/bus/bus.ts"
-import type { Database } from "../../store/database.ts"
+import type { Database, Tx } from "../../store/database.ts"
 import { limits } from "./limits.ts"
-import { createTruth, type NodeAnswer, type Receipt, type Truth, unsignedReceipt } from "./rules.ts"
+import { createTruth, type NodeAnswer, type OnShadow, type Receipt, type Truth, unsignedReceipt } from "./rules.ts"
 import {
   addShadowHits,
   type DeploymentKeyRow,
   endLease,
   insertDeploymentKey,
+  type NodeCounts,
+  pruneCutoffs,
   pruneNodes,
   pruneNonces,
-  pruneRevocations,
+  pruneOver,
+  pruneShadowUsers,
   type RevocationRow,
   renewLease,
   saveReceipt,
-  selectAppsWithRevocations,
   selectClock,
   selectDeploymentKeys,
   selectInForce,
@@ -43,8 +45,8 @@ export interface Revocations {
   check(question: RevocationQuestion): Revoked | null
   /** After the commit of a revocation: applies it here, waits for the other nodes, and gives the signed receipt. */
   receipt(row: RevocationRow, committedAt: number): Promise<Receipt>
-  /** After the commit of a change that needs no receipt. */
-  news(): void
+  /** After the commit of a change that needs no receipt: tells the others, and resolves when it holds here. */
+  news(): Promise<void>
   /** Ids of the nodes that answer requests now. */
   liveNodes(): Promise<string[]>
   close(): Promise<void>
@@ -74,7 +76,7 @@ export interface RevocationsParts {
 const receiptPurpose = "receipt"
 const receiptKeyContext = (keyId: string): string => sealContext("deployment-key", receiptPurpose, keyId)
 
-/** As it travels on the bus. `closed`: sockets by revocation, of this answer's revocations alone. */
+/** As it travels on the bus. `closed`: sockets by revocation, for those of this answer's that ended any. */
 type Word =
   | { readonly kind: "news" }
   | { readonly kind: "applied"; readonly seq: number; readonly at: number; readonly closed: Record<string, number> }
@@ -90,23 +92,18 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
   const { db, bus, clock, log } = parts
   const truth = createTruth()
   const waiting = new Set<Waiting>()
-  const shadowHits = new Map<string, { hits: number; users: Set<string> }>()
+  const shadows = createShadowCounts(db)
+  /** What this node closed of late, for its row in the database. */
+  const closedHere = new Map<string, readonly [appliedAt: number, sockets: number]>()
   let appliedSeq = 0
   let leaseUntilMs = Number.NEGATIVE_INFINITY
   let isFenced = false
-  let closed = false
+  let isClosed = false
   let lastPruneMs = clock.now()
+  /** Up to here the others can read in the database that this node has applied them. */
+  let toldSeq = 0
+  const isShared = db.capabilities.supportsManyNodes
   const signing = await receiptKey()
-
-  // Those that are in force now are read whole before the first caller comes; what changes meanwhile is read after.
-  const { seq: startSeq } = await selectClock(db.read)
-  for (let from = 0; ; ) {
-    const rows = await selectInForce(db.read, from, limits.readBatchMax)
-    for (const row of rows) truth.add(row)
-    from = rows.at(-1)?.seq ?? from
-    if (rows.length < limits.readBatchMax) break
-  }
-  appliedSeq = startSeq
 
   const unavailable = (): ApiError =>
     new ApiError("unavailable", "this node cannot reach its database, try again", {
@@ -124,40 +121,21 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
     if (!hasLease()) throw unavailable()
   }
 
-  const onShadow = (entry: { readonly id: string }, question: RevocationQuestion): void => {
-    let hits = shadowHits.get(entry.id)
-    if (hits === undefined) {
-      if (shadowHits.size >= limits.shadowUsersMax) return
-      hits = { hits: 0, users: new Set() }
-      shadowHits.set(entry.id, hits)
-    }
-    hits.hits += 1
-    if (question.userId !== null && hits.users.size < limits.shadowUsersMax) hits.users.add(question.userId)
-  }
-
-  /** Takes rows in: first the truth, so that nobody new comes in, then the sockets that it ends. */
   const apply = (rows: readonly RevocationRow[]): Record<string, number> => {
-    const closedBy: Record<string, number> = {}
-    for (const row of rows) {
-      if (row.undone_at === null) truth.add(row)
-      else truth.remove(row)
-      appliedSeq = Math.max(appliedSeq, row.seq)
+    const closed = applyRows(truth, rows, parts.closeSockets)
+    for (const { id, seq, undone_at } of rows) {
+      appliedSeq = Math.max(appliedSeq, seq)
+      if (undone_at !== null) shadows.forget(id)
     }
-    for (const row of rows) {
-      if (row.undone_at === null) closedBy[row.id] = endSockets(row)
-    }
-    return closedBy
+    const at = clock.now()
+    for (const [id, sockets] of Object.entries(closed)) closedHere.set(id, [at, sockets])
+    return closed
   }
-
-  const endSockets = (row: RevocationRow): number => {
-    const own = createTruth()
-    own.add({ ...row, mode: "enforce" })
-    const error = endError(row)
-    return parts.closeSockets(
-      row.app_id,
-      (question) => (own.check(question, null) === null ? null : error),
-      row.mode === "shadow",
-    )
+  const closedOfLate = (): NodeCounts => {
+    for (const [id, [at]] of closedHere) {
+      if (closedHere.size > limits.closedKeptMax || clock.now() - at > limits.closedKeptMs) closedHere.delete(id)
+    }
+    return Object.fromEntries(closedHere)
   }
 
   let reading: Promise<void> = Promise.resolve()
@@ -178,8 +156,8 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
     for (;;) {
       const rows = await selectSince(db.read, appliedSeq, limits.readBatchMax)
       if (rows.length > 0) {
-        const closedBy = apply(rows)
-        const word: Word = { kind: "applied", seq: appliedSeq, at: clock.now(), closed: closedBy }
+        const closed = apply(rows)
+        const word: Word = { kind: "applied", seq: appliedSeq, at: clock.now(), closed }
         answered(bus.nodeId, word)
         if (bus.shared) bus.publish("revocation", JSON.stringify(word))
       }
@@ -195,19 +173,46 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
     }
   }
 
+  const readNewsLater = (): void => {
+    readNews().catch((error) => log.warn("news of revocations could not be read", { cause: error }))
+  }
   const stopHearing = bus.subscribe("revocation", (payload, fromNode) => {
     if (fromNode === bus.nodeId) return
     const word = JSON.parse(payload) as Word
     if (word.kind === "applied") answered(fromNode, word)
-    else readNews().catch((error) => log.warn("news of revocations could not be read", { cause: error }))
+    else readNewsLater()
   })
+  bus.onGap(readNewsLater)
+  const tellOthers = (): void => {
+    if (bus.shared) bus.publish("revocation", JSON.stringify({ kind: "news" } satisfies Word))
+  }
+
+  /** Everything that is in force, for a node that starts or has missed more than is kept of what was undone. */
+  const load = async (): Promise<void> => {
+    const { seq } = await selectClock(db.read)
+    truth.clear()
+    for (let from = 0; ; ) {
+      const rows = await selectInForce(db.read, from, limits.readBatchMax)
+      for (const row of rows) truth.add(row)
+      from = rows.at(-1)?.seq ?? from
+      if (rows.length < limits.readBatchMax) break
+    }
+    // What changed meanwhile is read after it, once more where it was seen already.
+    appliedSeq = seq
+  }
 
   /** The lease counts from before the round trip: what the database says may be as old as that. */
   const renew = async (): Promise<void> => {
     const askedAtMs = clock.monotonic()
-    await db.transact((tx) => renewLease(tx, bus.nodeId, limits.leaseMs, appliedSeq))
+    if (askedAtMs - leaseUntilMs > limits.reloadAfterMs) await load()
+    // A database that belongs to one process has nobody else who would ask whether this node lives.
+    if (isShared) {
+      const closed = closedOfLate()
+      await db.transact((tx) => renewLease(tx, bus.nodeId, limits.leaseMs, appliedSeq, closed))
+      toldSeq = appliedSeq
+    }
     await readNews()
-    if (closed) return
+    if (isClosed) return
     leaseUntilMs = askedAtMs + limits.leaseMs
     if (isFenced && hasLease()) {
       isFenced = false
@@ -217,7 +222,7 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
   await renew()
 
   const fence = (): void => {
-    if (isFenced || closed) return
+    if (isFenced || isClosed) return
     isFenced = true
     log.error("this node cannot know what has been revoked: it closes its sockets and lets nobody in", {
       lease_ms: limits.leaseMs,
@@ -226,7 +231,7 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
   }
   let looks = 0
   const watch = setInterval(() => {
-    if (hasLease() || closed) {
+    if (hasLease() || isClosed) {
       looks = 0
       return
     }
@@ -237,44 +242,65 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
   watch.unref?.()
 
   const upkeep = async (): Promise<void> => {
-    await flushShadow()
+    await shadows.flush()
     if (clock.now() - lastPruneMs < limits.pruneEveryMs) return
     lastPruneMs = clock.now()
-    await db.transact(async (tx) => {
-      await pruneNodes(tx, limits.nodesKeptMs)
-      await pruneNonces(tx, clock.now())
-    })
-    for (const { app_id } of await selectAppsWithRevocations(db.read)) {
-      const lifeSeconds = await parts.longestLifeSeconds(app_id)
-      if (lifeSeconds === null) continue
-      const madeBefore = clock.now() - lifeSeconds * 1000 - limits.leaseMs
-      await db.transact((tx) => pruneRevocations(tx, app_id, madeBefore, limits.pruneBatchMax))
+    await prune()
+  }
+  const prune = async (): Promise<void> => {
+    const nowMs = clock.now() - limits.pruneMarginMs
+    await db.transact((tx) => pruneNodes(tx, limits.nodesKeptMs))
+    await inBatches((tx, limit) => pruneNonces(tx, clock.now(), limit))
+    await inBatches((tx, limit) => pruneOver(tx, "expires_at", nowMs, limit))
+    await inBatches((tx, limit) => pruneOver(tx, "undone_at", nowMs - limits.undoneKeptMs, limit))
+    for (const appId of truth.appIds()) {
+      const lifeSeconds = await parts.longestLifeSeconds(appId)
+      const lifeMs = lifeSeconds === null ? null : lifeSeconds * 1000
+      for (const _ of truth.prune(appId, nowMs, lifeMs, limits.pruneStride)) await Bun.sleep(0)
+      if (lifeMs !== null) await inBatches((tx, limit) => pruneCutoffs(tx, appId, nowMs - lifeMs, limit))
+    }
+    await db.transact(pruneShadowUsers)
+  }
+  /** Short transactions, so that nobody waits long for a lock. */
+  const inBatches = async (deleteSome: (tx: Tx, limit: number) => Promise<number>): Promise<void> => {
+    for (let batch = 0; batch < limits.pruneBatchesMax && !isClosed; batch += 1) {
+      const deleted = await db.transact((tx) => deleteSome(tx, limits.pruneBatchMax))
+      if (deleted < limits.pruneBatchMax) return
     }
   }
-  const flushShadow = async (): Promise<void> => {
-    if (shadowHits.size === 0) return
-    const hits = [...shadowHits]
-    shadowHits.clear()
-    await db.transact(async (tx) => {
-      for (const [id, { hits: count, users }] of hits.sort(([a], [b]) => (a < b ? -1 : 1))) {
-        await addShadowHits(tx, id, count, users.size)
-      }
-    })
+  // Apart from the lease, which must not wait for it.
+  let keeping: Promise<void> | null = null
+  const keepUp = (): void => {
+    keeping ??= upkeep()
+      .catch((error) => log.warn("revocations could not be tidied up", { cause: error }))
+      .then(() => {
+        keeping = null
+      })
   }
 
   let loop: ReturnType<typeof setTimeout>
   let running: Promise<void> = Promise.resolve()
   let isRunning = false
+  let isFailing = false
   const schedule = (delayMs: number): void => {
     loop = setTimeout(() => {
       const startedMs = clock.monotonic()
       isRunning = true
       running = renew()
-        .then(upkeep)
-        .catch((error) => log.warn("the lease could not be renewed", { cause: error }))
+        .then(() => {
+          isFailing = false
+          keepUp()
+        })
+        .catch((error) => {
+          if (!isFailing) log.warn("the lease could not be renewed", { cause: error })
+          isFailing = true
+        })
         .then(() => {
           isRunning = false
-          if (!closed) schedule(Math.max(0, limits.renewEveryMs - (clock.monotonic() - startedMs)))
+          if (isClosed) return
+          // While the bus is away the database is how the others hear that this node has applied something.
+          const everyMs = toldSeq < appliedSeq && !bus.connected ? limits.lookForNodesEveryMs : limits.renewEveryMs
+          schedule(Math.max(0, everyMs - (clock.monotonic() - startedMs)))
         })
     }, delayMs)
     loop.unref?.()
@@ -297,11 +323,11 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
     },
     check(question) {
       requireLease()
-      return truth.check(question, (entry) => onShadow(entry, question))
+      return truth.check(question, shadows.count)
     },
-    news() {
-      if (bus.shared) bus.publish("revocation", JSON.stringify({ kind: "news" } satisfies Word))
-      readNews().catch((error) => log.warn("news of revocations could not be read", { cause: error }))
+    async news() {
+      tellOthers()
+      await readNews().catch((error) => log.warn("news of revocations could not be read", { cause: error }))
     },
     async receipt(row, committedAt) {
       const answers = new Map<string, NodeAnswer>()
@@ -309,10 +335,10 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
       const one: Waiting = { row, answers, wake: () => wake() }
       waiting.add(one)
       try {
-        if (bus.shared) bus.publish("revocation", JSON.stringify({ kind: "news" } satisfies Word))
+        tellOthers()
         await readNews()
         // After the commit: a node that takes a lease from here on has read the revocation before it lets anybody in.
-        const live = await selectLiveNodes(db.read)
+        const live = isShared ? await selectLiveNodes(db.read) : []
         const startedMs = clock.monotonic()
         const leftMs = new Map(live.map(({ node_id, left_ms }) => [node_id, left_ms + limits.fenceMarginMs]))
         leftMs.set(bus.nodeId, Number.POSITIVE_INFINITY)
@@ -330,10 +356,11 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
           })
           if ([...leftMs.keys()].every((node) => answers.has(node))) break
           // Where the bus is away, a node says in the database how far it has come.
-          for (const { node_id, applied_seq } of await selectLiveNodes(db.read)) {
-            if (applied_seq >= row.seq && leftMs.has(node_id) && !answers.has(node_id)) {
-              answers.set(node_id, { id: node_id, appliedAt: clock.now(), socketsClosed: 0 })
-            }
+          for (const { node_id, applied_seq, closed } of await selectLiveNodes(db.read)) {
+            if (applied_seq < row.seq || !leftMs.has(node_id) || answers.has(node_id)) continue
+            const counts = JSON.parse(closed ?? "{}") as NodeCounts
+            const [appliedAt, socketsClosed] = counts[row.id] ?? [clock.now(), 0]
+            answers.set(node_id, { id: node_id, appliedAt, socketsClosed })
           }
         }
         const nodes = [...leftMs.keys()].map(
@@ -351,18 +378,19 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
       }
     },
     async liveNodes() {
-      return (await selectLiveNodes(db.read)).map(({ node_id }) => node_id)
+      return isShared ? (await selectLiveNodes(db.read)).map(({ node_id }) => node_id) : [bus.nodeId]
     },
     async close() {
-      closed = true
+      isClosed = true
       leaseUntilMs = Number.NEGATIVE_INFINITY
       clearTimeout(loop)
       clearInterval(watch)
       stopHearing()
       await running
-      await flushShadow().catch((error) => log.warn("shadow hits could not be written", { cause: error }))
+      await keeping
+      await shadows.flush().catch((error) => log.warn("shadow hits could not be written", { cause: error }))
       // So that nobody waits for a node that has gone in order.
-      await db.transact((tx) => endLease(tx, bus.nodeId)).catch(() => undefined)
+      if (isShared) await db.transact((tx) => endLease(tx, bus.nodeId)).catch(() => undefined)
     },
   }
 
@@ -391,8 +419,101 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
   }
 }
 
+/**
+ * Takes rows in, in one tick: first the truth, so that nobody new comes in, then the sockets that it ends. Answers how
+ * many each revocation ended, or would have ended if it is a shadow; those that ended none are left out.
+ */
+export function applyRows(
+  truth: Truth,
+  rows: readonly RevocationRow[],
+  closeSockets: RevocationsParts["closeSockets"],
+): Record<string, number> {
+  for (const row of rows) {
+    if (row.undone_at === null) truth.add(row)
+    else truth.remove(row)
+  }
+  const closed: Record<string, number> = {}
+  const ending = rows.filter(({ undone_at }) => undone_at === null)
+  // One look at the sockets of an app, however many revocations came at once.
+  for (const [appId, ofApp] of Map.groupBy(
+    ending.filter(({ mode }) => mode === "enforce"),
+    (row) => row.app_id,
+  )) {
+    const news = createTruth()
+    for (const row of ofApp) news.add(row)
+    const endedBy = (question: RevocationQuestion): ApiError | null => {
+      const found = news.check(question, null)
+      if (found === null) return null
+      closed[found.entry.id] = (closed[found.entry.id] ?? 0) + 1
+      return endError(found.entry.isTerminal)
+    }
+    closeSockets(appId, endedBy, false)
+  }
+  for (const row of ending.filter(({ mode }) => mode === "shadow")) {
+    const alone = createTruth()
+    alone.add({ ...row, mode: "enforce" })
+    const sockets = closeSockets(
+      row.app_id,
+      (question) => (alone.check(question, null) === null ? null : endError(false)),
+      true,
+    )
+    if (sockets > 0) closed[row.id] = sockets
+  }
+  return closed
+}
+
 /** What a socket is told that a revocation ends: come back with a new token, or stay away. */
-export const endError = (row: Pick<RevocationRow, "terminal">): ApiError =>
-  row.terminal === 1
+const endError = (isTerminal: boolean): ApiError =>
+  isTerminal
     ? new ApiError("authentication", "This token has been revoked for good")
     : new ApiError("tokenExpired", "This token has been revoked, please generate a new token")
+
+/** Counts whom shadows would have refused; in memory, written now and then. */
+function createShadowCounts(db: Database) {
+  interface Count {
+    hits: number
+    /** Not written yet. */
+    fresh: Set<string>
+    readonly known: Set<string>
+  }
+  const counts = new Map<string, Count>()
+  const count: OnShadow = ({ id }, { userId }) => {
+    let own = counts.get(id)
+    if (own === undefined) {
+      if (counts.size >= limits.shadowsMax) return
+      own = { hits: 0, fresh: new Set(), known: new Set() }
+      counts.set(id, own)
+    }
+    own.hits += 1
+    if (userId === null || own.known.has(userId) || own.known.size >= limits.shadowUsersMax) return
+    own.known.add(userId)
+    own.fresh.add(userId)
+  }
+  const write = async (id: string, own: Count): Promise<void> => {
+    const { hits, fresh } = own
+    own.hits = 0
+    own.fresh = new Set()
+    const users = [...fresh]
+    try {
+      await db.transact(async (tx) => {
+        for (let at = 0; at === 0 || at < users.length; at += limits.shadowUsersPerWriteMax) {
+          const some = users.slice(at, at + limits.shadowUsersPerWriteMax)
+          await addShadowHits(tx, id, at === 0 ? hits : 0, some, limits.shadowUsersMax)
+        }
+      })
+    } catch (error) {
+      own.hits += hits
+      for (const user of users) own.fresh.add(user)
+      throw error
+    }
+  }
+  return {
+    count,
+    forget: (id: string): void => {
+      counts.delete(id)
+    },
+    async flush(): Promise<void> {
+      for (const [id, own] of counts) if (own.hits > 0) await write(id, own)
+    },
+  }
+}

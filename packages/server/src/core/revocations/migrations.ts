@@ -55,4 +55,19 @@ export const migrations: readonly Migration[] = [
       await schema.createIndex("request_nonces_expiry").on("request_nonces").columns(["expires_at"]).execute()
     },
   },
+  {
+    id: "0002_upkeep",
+    async up({ schema, columns }) {
+      await schema.alterTable("revocations").addColumn("expires_at", columns.number).execute()
+      await schema.createIndex("revocations_expiry").on("revocations").columns(["expires_at"]).execute()
+      await schema.createIndex("revocations_undone").on("revocations").columns(["undone_at"]).execute()
+      await schema.alterTable("gate_nodes").addColumn("closed", columns.json).execute()
+      await schema
+        .createTable("revocation_shadow_users")
+        .addColumn("revocation_id", columns.key, (column) => column.notNull())
+        .addColumn("user_id", columns.key, (column) => column.notNull())
+        .addPrimaryKeyConstraint("revocation_shadow_users_pk", ["revocation_id", "user_id"])
+        .execute()
+    },
+  },
 ]

@@ -19,14 +19,14 @@ import {
 } from "./store.ts"
 
 export interface RevocationRouteParts {
-  readonly revocations: Pick<Revocations, "receipt" | "news">
+  readonly revocations: Pick<Revocations, "receipt" | "news" | "truth">
   /** Monotonic milliseconds. */
   readonly monotonic: () => number
   /** Counts the open sockets on all nodes, and the known tokens and users, that a revocation would end. */
   readonly count: (row: RevocationRow) => Promise<{ sockets: number; tokens: number; users: number }>
 }
 
-/** Seconds that `before` may be ahead of the clock, for operators whose clock is. */
+/** How far `before` may be ahead of the clock, for operators whose clock is: as far as a policy's leeway may go. */
 const beforeAheadMs = 60_000
 
 export interface NewRevocation {
@@ -38,6 +38,8 @@ export interface NewRevocation {
   readonly mode?: "enforce" | "shadow"
   readonly terminal?: boolean
   readonly reason?: string
+  /** When what it ends runs out of itself, so that it may be forgotten; null or absent: not known. */
+  readonly expiresAtMs?: number | null
 }
 
 /** Writes a revocation; it holds from the commit on, on each node as soon as it hears. */
@@ -58,6 +60,7 @@ export async function revoke(tx: Tx, given: NewRevocation, actor: string, now: n
     shadow_hits: 0,
     shadow_users: 0,
     receipt: null,
+    expires_at: given.expiresAtMs ?? null,
   }
   await insertRevocation(tx, row)
   return row
@@ -88,6 +91,9 @@ export const revocationRoutes = (parts: RevocationRouteParts): AdminRoute[] => [
       afterwards(async (output) => ({ ...output, would: await parts.count(probe as unknown as RevocationRow) }))
       return { receipt: null, would: null }
     }
+    if (parts.revocations.truth.size >= limits.revocationsMax) {
+      throw inputError(`there are ${limits.revocationsMax} revocations in force, which is all that a node holds`)
+    }
     const wait = await revokeWithReceipt(parts, tx, given, principal.name, now)
     audit({
       action: given.mode === "shadow" ? "revocation.shadowed" : "revocation.created",
@@ -116,13 +122,16 @@ export const revocationRoutes = (parts: RevocationRouteParts): AdminRoute[] => [
     return { revocation: revocationResponse(await requireRevocation(read, appId, input.path.id)) }
   }),
 
-  adminRoute(operations.undoRevocation, async ({ input, tx, now, audit }) => {
+  adminRoute(operations.undoRevocation, async ({ input, tx, now, audit, afterwards }) => {
     const appId = await requireApp(tx, input.path.app)
     const row = await requireRevocation(tx, appId, input.path.id)
     if (row.undone_at !== null) return { revocation: revocationResponse(row) }
     const seq = await nextSeq(tx)
     await markUndone(tx, row.id, seq, now)
-    tx.afterCommit(parts.revocations.news)
+    afterwards(async (output) => {
+      await parts.revocations.news()
+      return output
+    })
     audit({ action: "revocation.undone", appId, target: { id: row.id, level: row.level, target: row.target } })
     return { revocation: revocationResponse({ ...row, undone_at: now, seq }) }
   }),

@@ -23,6 +23,7 @@ const row = (over: Partial<RevocationRow>): RevocationRow => ({
   shadow_hits: 0,
   shadow_users: 0,
   receipt: null,
+  expires_at: null,
   ...over,
 })
 const question = (

@@ -1,6 +1,6 @@
 import type { RevocationQuestion, Revoked } from "../../authenticate/authenticate.ts"
 import { isRevoked } from "../../authenticate/token.ts"
-import type { Level, RevocationRow } from "./store.ts"
+import { boundedLevels, type Level, type RevocationRow } from "./store.ts"
 
 /** A revocation as a node holds it. */
 export interface Entry {
@@ -8,7 +8,14 @@ export interface Entry {
   readonly beforeMs: number | null
   readonly isShadow: boolean
   readonly isTerminal: boolean
+  /** When it was made, or its cut-off if that is later; milliseconds. */
+  readonly sinceMs: number
+  /** When what it ends has run out of itself; milliseconds, null: not known. */
+  readonly expiresAtMs: number | null
 }
+
+/** Hears that a shadow would have ended a credential. */
+export type OnShadow = (entry: Entry, question: RevocationQuestion) => void
 
 /** Every revocation in force, by app and by what it names. Lives in memory, so that asking costs no wait. */
 export interface Truth {
@@ -16,20 +23,49 @@ export interface Truth {
   add(row: RevocationRow): void
   remove(row: Pick<RevocationRow, "id" | "app_id" | "level" | "target">): void
   /** What has ended the credential; of several levels the first in the order of `levels`. `onShadow` hears of hits. */
-  check(question: RevocationQuestion, onShadow: ((entry: Entry) => void) | null): (Revoked & { entry: Entry }) | null
+  check(question: RevocationQuestion, onShadow: OnShadow | null): (Revoked & { entry: Entry }) | null
+  /**
+   * Forgets the revocations of an app that end nothing any more: those that ran out before `nowMs`, and with a longest
+   * life of users' tokens (milliseconds, null: unbounded) the cut-offs that all living tokens are younger than. Yields
+   * after every `stride` entries that it looked at, so that the caller can let others run; answers how many it forgot.
+   */
+  prune(appId: number, nowMs: number, longestLifeMs: number | null, stride: number): Generator<void, number>
+  /** The apps that have any. */
+  appIds(): number[]
+  clear(): void
 }
 
 /** In the order in which they are asked. The ones that end most come first. */
 export const levels = ["app", "user", "key", "kid", "device", "jti", "token"] as const satisfies readonly Level[]
 
-// Most targets have one revocation, and there may be millions: a list only where there are more.
-type Entries = Entry | readonly Entry[]
+// Most targets have one revocation, and there may be millions of targets: lists only where there are more. Those that
+// refuse stand with the latest cut-off first, so that however many there are only one has to be asked.
+type Entries = Entry | Lists
+
+interface Lists {
+  readonly enforced: Entry[]
+  readonly shadows: Entry[]
+}
 
 type OfApp = Readonly<Record<Level, Map<string, Entries>>> & { size: number }
 
 export function createTruth(): Truth {
   const apps = new Map<number, OfApp>()
   let size = 0
+
+  const remove: Truth["remove"] = (row) => {
+    const app = apps.get(row.app_id)
+    const known = app?.[row.level].get(row.target)
+    if (app === undefined || known === undefined) return
+    const before = listed(known)
+    const rest = before.filter(({ id }) => id !== row.id)
+    if (rest.length === before.length) return
+    const [only] = rest
+    if (only === undefined) app[row.level].delete(row.target)
+    else app[row.level].set(row.target, rest.length === 1 ? only : listsOf(rest))
+    app.size -= 1
+    size -= 1
+  }
 
   return {
     get size() {
@@ -46,31 +82,22 @@ export function createTruth(): Truth {
         beforeMs: row.before_ms,
         isShadow: row.mode === "shadow",
         isTerminal: row.terminal === 1,
+        sinceMs: Math.max(row.created_at, row.before_ms ?? 0),
+        expiresAtMs: row.expires_at,
       }
       const targets = app[row.level]
       const known = targets.get(row.target)
       if (known === undefined) targets.set(row.target, entry)
       else {
-        const list = isList(known) ? known : [known]
-        if (list.some(({ id }) => id === row.id)) return
-        targets.set(row.target, [...list, entry])
+        if (listed(known).some(({ id }) => id === row.id)) return
+        const lists = isSingle(known) ? listsOf([known]) : known
+        put(lists, entry)
+        targets.set(row.target, lists)
       }
       app.size += 1
       size += 1
     },
-    remove(row) {
-      const app = apps.get(row.app_id)
-      const known = app?.[row.level].get(row.target)
-      if (app === undefined || known === undefined) return
-      const before = isList(known) ? known : [known]
-      const rest = before.filter(({ id }) => id !== row.id)
-      if (rest.length === before.length) return
-      const [only] = rest
-      if (only === undefined) app[row.level].delete(row.target)
-      else app[row.level].set(row.target, rest.length === 1 ? only : rest)
-      app.size -= 1
-      size -= 1
-    },
+    remove,
     check(question, onShadow) {
       const app = apps.get(question.appId)
       if (app === undefined || app.size === 0) return null
@@ -80,15 +107,65 @@ export function createTruth(): Truth {
         const target = targetOf(level, question)
         const known = target === null ? undefined : targets.get(target)
         if (known === undefined) continue
-        const entry = endedBy(known, question.proof.issuedAt, onShadow)
+        const entry = endedBy(known, question, onShadow)
         if (entry !== null) return { level, revocationId: entry.id, beforeMs: entry.beforeMs, entry }
       }
       return null
     },
+    *prune(appId, nowMs, longestLifeMs, stride) {
+      const app = apps.get(appId)
+      if (app === undefined) return 0
+      let looked = 0
+      let forgotten = 0
+      for (const level of levels) {
+        const isBounded = longestLifeMs !== null && (boundedLevels as readonly Level[]).includes(level)
+        const isOver = ({ beforeMs, sinceMs, expiresAtMs }: Entry): boolean =>
+          (expiresAtMs !== null && expiresAtMs < nowMs) ||
+          (isBounded && beforeMs !== null && sinceMs < nowMs - longestLifeMs)
+        // A Map may change while it is walked: what is taken out is not met, what is put in comes at the end.
+        for (const [target, known] of app[level]) {
+          for (const entry of listed(known)) {
+            if (isOver(entry)) {
+              remove({ id: entry.id, app_id: appId, level, target })
+              forgotten += 1
+            }
+          }
+          looked += 1
+          if (looked % stride === 0) yield
+        }
+      }
+      return forgotten
+    },
+    appIds: () => [...apps].flatMap(([appId, { size }]) => (size === 0 ? [] : [appId])),
+    clear() {
+      apps.clear()
+      size = 0
+    },
   }
 }
 
-const isList = (entries: Entries): entries is readonly Entry[] => Array.isArray(entries)
+const isSingle = (entries: Entries): entries is Entry => !("enforced" in entries)
+
+const listed = (entries: Entries): readonly Entry[] =>
+  isSingle(entries) ? [entries] : [...entries.enforced, ...entries.shadows]
+
+function listsOf(entries: readonly Entry[]): Lists {
+  const lists: Lists = { enforced: [], shadows: [] }
+  for (const entry of entries) put(lists, entry)
+  return lists
+}
+
+function put({ enforced, shadows }: Lists, entry: Entry): void {
+  if (entry.isShadow) shadows.push(entry)
+  else {
+    // New ones mostly have the latest cut-off.
+    const at = enforced.findIndex((other) => cutoffOf(other) <= cutoffOf(entry))
+    enforced.splice(at < 0 ? enforced.length : at, 0, entry)
+  }
+}
+
+/** Without a cut-off it ends every token, whenever that was made. */
+const cutoffOf = ({ beforeMs }: Entry): number => beforeMs ?? Number.POSITIVE_INFINITY
 
 const newApp = (): OfApp => ({
   app: new Map(),
@@ -123,20 +200,19 @@ function targetOf(level: Level, { apiKey, userId, isServer, proof }: RevocationQ
 }
 
 // Of several the latest cut-off counts; that any of them ends the token is the same as that the latest does.
-function endedBy(entries: Entries, issuedAt: number | null, onShadow: ((entry: Entry) => void) | null): Entry | null {
-  if (!isList(entries)) {
+function endedBy(entries: Entries, question: RevocationQuestion, onShadow: OnShadow | null): Entry | null {
+  const { issuedAt } = question.proof
+  if (isSingle(entries)) {
     if (!ends(entries, issuedAt)) return null
     if (!entries.isShadow) return entries
-    onShadow?.(entries)
+    onShadow?.(entries, question)
     return null
   }
-  let latest: Entry | null = null
-  for (const entry of entries) {
-    if (!ends(entry, issuedAt)) continue
-    if (entry.isShadow) onShadow?.(entry)
-    else if (latest === null || (entry.beforeMs ?? Number.POSITIVE_INFINITY) > (latest.beforeMs ?? 0)) latest = entry
+  if (onShadow !== null) {
+    for (const entry of entries.shadows) if (ends(entry, issuedAt)) onShadow(entry, question)
   }
-  return latest
+  const [latest] = entries.enforced
+  return latest !== undefined && ends(latest, issuedAt) ? latest : null
 }
 
 const ends = ({ beforeMs }: Entry, issuedAt: number | null): boolean =>

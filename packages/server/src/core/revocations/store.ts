@@ -23,6 +23,8 @@ export interface RevocationRow {
   shadow_users: number
   /** JSON. */
   receipt: string | null
+  /** Milliseconds: by then what it ends has run out of itself. Null: not known. */
+  expires_at: number | null
 }
 
 /** Which node may be answering requests, by the database's clock. */
@@ -31,6 +33,17 @@ export interface GateNodeRow {
   lease_until: number
   /** It has applied every revocation up to here. */
   applied_seq: number
+  /** JSON, NodeCounts: what it closed for the latest of them; others closed nothing. */
+  closed: string | null
+}
+
+/** By id of the revocation: when the node applied it, by its own clock in milliseconds, and sockets that ended. */
+export type NodeCounts = Readonly<Record<string, readonly [appliedAt: number, socketsClosed: number]>>
+
+/** Whom a shadow would have refused, so that nobody is counted twice. */
+export interface ShadowUserRow {
+  revocation_id: string
+  user_id: string
 }
 
 export interface DeploymentKeyRow {
@@ -53,6 +66,7 @@ export interface RequestNonceRow {
 declare module "../../store/database.ts" {
   interface Tables {
     revocations: RevocationRow
+    revocation_shadow_users: ShadowUserRow
     revocation_clock: { id: number; seq: number }
     gate_nodes: GateNodeRow
     deployment_keys: DeploymentKeyRow
@@ -125,8 +139,31 @@ export const markUndone = (tx: Tx, id: string, seq: number, now: number): Promis
 export const saveReceipt = (tx: Tx, id: string, receipt: string): Promise<unknown> =>
   tx.updateTable("revocations").set({ receipt }).where("id", "=", id).execute()
 
-export const addShadowHits = (tx: Tx, id: string, hits: number, users: number): Promise<unknown> =>
-  tx
+/**
+ * Adds hits of a shadow, and users who were not counted yet, `usersMax` of them in all. Ids at most as many as one
+ * statement has room for.
+ */
+export async function addShadowHits(
+  tx: Tx,
+  id: string,
+  hits: number,
+  userIds: readonly string[],
+  usersMax: number,
+): Promise<void> {
+  const row = await tx.selectFrom("revocations").select("shadow_users").where("id", "=", id).executeTakeFirst()
+  // It is gone: nobody asks any more whom it would have refused.
+  if (row === undefined) return
+  const wanted = userIds.slice(0, Math.max(0, usersMax - row.shadow_users))
+  let users = 0
+  if (wanted.length > 0) {
+    const [added] = await tx
+      .insertInto("revocation_shadow_users")
+      .values([...wanted].sort().map((user_id) => ({ revocation_id: id, user_id })))
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    users = Number(added?.numInsertedOrUpdatedRows ?? 0)
+  }
+  await tx
     .updateTable("revocations")
     .set((column) => ({
       shadow_hits: column("shadow_hits", "+", hits),
@@ -134,17 +171,25 @@ export const addShadowHits = (tx: Tx, id: string, hits: number, users: number): 
     }))
     .where("id", "=", id)
     .execute()
+}
 
-/** Says that this node answers requests for so long. */
-export const renewLease = (tx: Tx, nodeId: string, leaseMs: number, appliedSeq: number): Promise<unknown> => {
+/** Says that this node answers requests for so long, how far it has come and what it closed on the way. */
+export const renewLease = (
+  tx: Tx,
+  nodeId: string,
+  leaseMs: number,
+  appliedSeq: number,
+  closed: NodeCounts,
+): Promise<unknown> => {
   const lease_until = sql<number>`${databaseNow(tx.capabilities)} + ${sql.lit(leaseMs)}`
   return tx
     .insertInto("gate_nodes")
-    .values({ node_id: nodeId, lease_until, applied_seq: appliedSeq })
+    .values({ node_id: nodeId, lease_until, applied_seq: appliedSeq, closed: JSON.stringify(closed) })
     .onConflict((conflict) =>
       conflict.column("node_id").doUpdateSet((update) => ({
         lease_until: update.ref("excluded.lease_until"),
         applied_seq: update.ref("excluded.applied_seq"),
+        closed: update.ref("excluded.closed"),
       })),
     )
     .execute()
@@ -153,12 +198,20 @@ export const renewLease = (tx: Tx, nodeId: string, leaseMs: number, appliedSeq: 
 export const endLease = (tx: Tx, nodeId: string): Promise<unknown> =>
   tx.deleteFrom("gate_nodes").where("node_id", "=", nodeId).execute()
 
+export interface LiveNode {
+  readonly node_id: string
+  readonly applied_seq: number
+  /** JSON, NodeCounts. */
+  readonly closed: string | null
+  readonly left_ms: number
+}
+
 /** Nodes that may be answering requests, with how long they still may. */
-export const selectLiveNodes = (read: Read): Promise<{ node_id: string; applied_seq: number; left_ms: number }[]> => {
+export const selectLiveNodes = (read: Read): Promise<LiveNode[]> => {
   const now = databaseNow(read.capabilities)
   return read
     .selectFrom("gate_nodes")
-    .select(["node_id", "applied_seq", sql<number>`lease_until - ${now}`.as("left_ms")])
+    .select(["node_id", "applied_seq", "closed", sql<number>`lease_until - ${now}`.as("left_ms")])
     .where(sql<boolean>`lease_until > ${now}`)
     .execute()
 }
@@ -179,26 +232,68 @@ export async function takeNonce(tx: Tx, row: RequestNonceRow): Promise<boolean> 
   return Number(result?.numInsertedOrUpdatedRows ?? 0) > 0
 }
 
-export const pruneNonces = (tx: Tx, nowMs: number): Promise<unknown> =>
-  tx.deleteFrom("request_nonces").where("expires_at", "<", nowMs).execute()
+export async function pruneNonces(tx: Tx, nowMs: number, limit: number): Promise<number> {
+  const [result] = await tx
+    .deleteFrom("request_nonces")
+    .where(({ eb, refTuple, selectFrom }) =>
+      eb(
+        refTuple("api_key", "nonce"),
+        "in",
+        selectFrom("request_nonces")
+          .select(["api_key", "nonce"])
+          .where("expires_at", "<", nowMs)
+          .limit(limit)
+          .$asTuple("api_key", "nonce"),
+      ),
+    )
+    .execute()
+  return Number(result?.numDeletedRows ?? 0)
+}
 
-/** Revocations of an app that were made before, when no token can be that old; at most `limit`. */
-export const pruneRevocations = (tx: Tx, appId: number, madeBeforeMs: number, limit: number): Promise<unknown> =>
-  tx
+/** Cut-offs of an app and its users that no living token can be older than; at most `limit`. Answers how many. */
+export async function pruneCutoffs(tx: Tx, appId: number, olderThanMs: number, limit: number): Promise<number> {
+  const [result] = await tx
     .deleteFrom("revocations")
     .where("id", "in", (where) =>
       where
         .selectFrom("revocations")
         .select("id")
         .where("app_id", "=", appId)
-        .where("created_at", "<", madeBeforeMs)
-        .where((or) => or.or([or("before_ms", "is", null), or("before_ms", "<", madeBeforeMs)]))
+        .where("level", "in", boundedLevels)
+        .where("created_at", "<", olderThanMs)
+        .where("before_ms", "<", olderThanMs)
         .limit(limit),
     )
     .execute()
+  return Number(result?.numDeletedRows ?? 0)
+}
 
-export const selectAppsWithRevocations = (read: Read): Promise<{ app_id: number }[]> =>
-  read.selectFrom("revocations").select("app_id").distinct().execute()
+/** Levels that only tokens for users are asked for: an app's policy bounds how long those live, and no others. */
+export const boundedLevels = ["app", "user"] as const satisfies readonly Level[]
+
+/** Revocations that had run out, or were undone, before then; at most `limit`. Answers how many. */
+export async function pruneOver(
+  tx: Tx,
+  column: "expires_at" | "undone_at",
+  beforeMs: number,
+  limit: number,
+): Promise<number> {
+  const [result] = await tx
+    .deleteFrom("revocations")
+    .where("id", "in", (where) =>
+      where.selectFrom("revocations").select("id").where(column, "<", beforeMs).limit(limit),
+    )
+    .execute()
+  return Number(result?.numDeletedRows ?? 0)
+}
+
+export const pruneShadowUsers = (tx: Tx): Promise<unknown> =>
+  tx
+    .deleteFrom("revocation_shadow_users")
+    .where("revocation_id", "not in", (where) =>
+      where.selectFrom("revocations").select("id").where("mode", "=", "shadow"),
+    )
+    .execute()
 
 export const selectDeploymentKeys = (read: Read, purpose: string): Promise<DeploymentKeyRow[]> =>
   read
