@@ -11,21 +11,28 @@ import { type Fixture, sampleFixture } from "./fixture.ts"
 import { startBare } from "./peers/bare/start.ts"
 import { startHandmade } from "./peers/handmade/start.ts"
 import { type Measurement, type Row, rowOf, tableOf } from "./report.ts"
+import { measureChecks, measureSignatures } from "./rows/gate.ts"
 import { connects, fanout, getResource, type LoadKind, measureLoad, type Runs } from "./rows/load.ts"
+import { type Backends, measureRevocations } from "./rows/revoke.ts"
+import { measureSwitches } from "./rows/switches.ts"
 import { measureVerify } from "./rows/verify.ts"
 import { fullSettings, quickSettings, type Settings } from "./settings.ts"
+import { type TimeRow, timeTableOf } from "./times.ts"
 import { startWeir } from "./weir.ts"
 
 const usage = `npm run bench -- [options]
   --quick                 short runs: for a look, not for the README
-  --questions a,b,c,d     only these questions (e is asked whenever the hand-made peer takes part)
+  --questions a,b,c,d,f,g,h,i
+                          only these questions (e is asked whenever the hand-made peer takes part)
   --contenders weir,bare,handmade
                           only these; without Weir the peers are measured with made-up answers
   --pairs <n>             runs of each contender that count
-  --database-url <url>    Weir on an empty PostgreSQL database instead of SQLite
+  --database-url <url>    Weir on an empty PostgreSQL database instead of SQLite (b to e)
+  --postgres <url>        server on which i makes a database for its two nodes, and the Redis that they share; without
+  --redis <url>           them WEIR_TEST_POSTGRES_URL and WEIR_TEST_REDIS_URL, and without those i has one node only
   --out <file>            where the JSON goes`
 
-const allQuestions = ["a", "b", "c", "d"] as const
+const allQuestions = ["a", "b", "c", "d", "f", "g", "h", "i"] as const
 type Question = (typeof allQuestions)[number]
 const allContenders = ["bare", "weir", "handmade"] as const satisfies ContenderName[]
 
@@ -34,6 +41,8 @@ interface Options {
   readonly questions: readonly Question[]
   readonly contenders: readonly ContenderName[]
   readonly databaseUrl: string | null
+  /** Null: no two nodes. */
+  readonly backends: Backends | null
   readonly settings: Settings
   readonly out: string
 }
@@ -46,12 +55,17 @@ async function main(): Promise<number> {
   }
   const { settings, contenders: wanted } = options
   const rows: Row[] = []
-  if (options.questions.includes("a") && wanted.includes("weir")) rows.push(...(await verifyRows(settings)))
+  const timeRows: TimeRow[] = []
+  const asks = (question: Question): boolean => options.questions.includes(question) && wanted.includes("weir")
+  const newContext = () => ({ settings, apiKey: "benchbench00", secret: randomBytes(32).toString("hex") })
+  if (asks("a")) rows.push(...(await verifyRows(settings)))
+  if (asks("f")) timeRows.push(...(await measureChecks(settings.pairs, settings.revocationEntries)))
+  if (asks("g")) rows.push(...(await measureSignatures(settings.pairs)))
 
   const kinds = kindsOf(options)
   const loadRuns: { kind: string; runs: Runs }[] = []
   if (kinds.length > 0) {
-    const context = { settings, apiKey: "benchbench00", secret: randomBytes(32).toString("hex") }
+    const context = newContext()
     const contenders = await startContenders(options, context.apiKey, context.secret)
     for (const kind of kinds) {
       const runs = await measureLoad(kind, contenders, context, (name, run, counts) =>
@@ -62,7 +76,16 @@ async function main(): Promise<number> {
     }
     await stopAll()
   }
+  if (asks("h")) {
+    rows.push(...(await measureSwitches(newContext(), (name, run, counts) => tell("switches", name, run, counts))))
+    await stopAll()
+  }
+  if (asks("i")) {
+    if (options.backends === null) console.error("i: no two nodes, because --postgres and --redis are not both known")
+    timeRows.push(...(await measureRevocations(newContext(), options.backends)))
+  }
 
+  const measured = rows.length + timeRows.length > 0
   const result = {
     date: new Date().toISOString(),
     quick: options.quick,
@@ -70,12 +93,14 @@ async function main(): Promise<number> {
     database: options.databaseUrl === null ? "sqlite" : "postgres",
     settings,
     rows,
+    timeRows,
     // Without a partner a contender is in no row, so its runs are kept on their own.
-    runs: rows.length > 0 ? undefined : loadRuns,
+    runs: measured ? undefined : loadRuns,
   }
   mkdirSync(join(options.out, ".."), { recursive: true })
   writeFileSync(options.out, `${JSON.stringify(result, null, 1)}\n`)
   if (rows.length > 0) console.log(`\n${tableOf(rows)}`)
+  if (timeRows.length > 0) console.log(`\n${timeTableOf(timeRows)}`)
   console.log(`\n${machineText()}`)
   console.log(`written to ${options.out}`)
   return 0
@@ -90,6 +115,8 @@ function readOptions(): Options | null {
         contenders: { type: "string", default: allContenders.join() },
         pairs: { type: "string" },
         "database-url": { type: "string" },
+        postgres: { type: "string", default: process.env.WEIR_TEST_POSTGRES_URL },
+        redis: { type: "string", default: process.env.WEIR_TEST_REDIS_URL },
         out: { type: "string" },
         help: { type: "boolean", default: false },
       },
@@ -104,6 +131,7 @@ function readOptions(): Options | null {
       questions: chosen("--questions", values.questions, allQuestions),
       contenders: chosen("--contenders", values.contenders, allContenders),
       databaseUrl: values["database-url"] ?? null,
+      backends: values.postgres && values.redis ? { postgresUrl: values.postgres, redisUrl: values.redis } : null,
       settings: { ...base, pairs },
       out: values.out ?? join(import.meta.dir, "results", `${day}${values.quick ? "-quick" : ""}.json`),
     }

@@ -105,8 +105,14 @@ export function timeTableOf(rows: readonly TimeRow[]): string {
 }
 
 const timeText = (time: number | null, unit: TimePlan["unit"]): string =>
-  time === null ? "" : `${unit === "ms" ? time.toFixed(time < 10 ? 2 : 1) : Math.round(time).toLocaleString("en-US")} ${unit}`
+  time === null
+    ? ""
+    : `${unit === "ms" ? time.toFixed(time < 10 ? 2 : 1) : Math.round(time).toLocaleString("en-US")} ${unit}`
 const ratioText = (ratio: number | null): string => (ratio === null ? "" : ratio.toFixed(ratio >= 10 ? 1 : 2))
 const aimText = ({ aim, unit }: TimeRow): string =>
-  aim === null ? "" : aim.of === "p99Ratio" ? `× p99 ≤ ${aim.max}` : `${aim.of} ≤ ${aim.max.toLocaleString("en-US")} ${unit}`
+  aim === null
+    ? ""
+    : aim.of === "p99Ratio"
+      ? `× p99 ≤ ${aim.max}`
+      : `${aim.of} ≤ ${aim.max.toLocaleString("en-US")} ${unit}`
 const round = (value: number): number => Math.round(value * 1000) / 1000

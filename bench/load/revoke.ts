@@ -87,7 +87,11 @@ async function revokeOne(job: RevokeJob, appId: number, target: Target, result: 
     }),
   ])
   const said = { nodes: receipt.nodes.length, sockets: receipt.sockets_closed }
-  if (said.nodes !== job.ports.length || said.sockets !== job.ports.length || receipt.nodes.some((node) => node.fenced)) {
+  if (
+    said.nodes !== job.ports.length ||
+    said.sockets !== job.ports.length ||
+    receipt.nodes.some((node) => node.fenced)
+  ) {
     throw new Error(`${job.ports.length} nodes with a socket each, and the receipt says ${JSON.stringify(receipt)}`)
   }
   result.closedMs.push(closedMs)
@@ -98,7 +102,8 @@ async function revokeOne(job: RevokeJob, appId: number, target: Target, result: 
 async function openAll(job: RevokeJob, onFailure: (error: Error) => void): Promise<Target[]> {
   const { ports, revocations } = job
   const others = job.sockets - revocations * ports.length
-  if (others < 0) throw new Error(`${job.sockets} sockets are too few for ${revocations} users on ${ports.length} nodes`)
+  if (others < 0)
+    throw new Error(`${job.sockets} sockets are too few for ${revocations} users on ${ports.length} nodes`)
   const closes = Array.from({ length: revocations }, () => ports.map(() => Promise.withResolvers<void>()))
   // Targets come last, so that none of them waits long, and nobody has more than one socket on a node.
   const plans = [
@@ -115,7 +120,12 @@ async function openAll(job: RevokeJob, onFailure: (error: Error) => void): Promi
       })),
     ),
   ]
-  const tokenAt = tokenMaker({ secret: job.secret, userIds: plans.map(({ userId }) => userId), count: plans.length, series: 1 })
+  const tokenAt = tokenMaker({
+    secret: job.secret,
+    userIds: plans.map(({ userId }) => userId),
+    count: plans.length,
+    series: 1,
+  })
   let next = 0
   const openNext = async (): Promise<void> => {
     while (next < plans.length) {

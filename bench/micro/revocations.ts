@@ -33,7 +33,13 @@ const nowSeconds = Math.floor(nowMs / 1000)
 
 const tokens = Array.from({ length: tokenCount }, (_, index) => {
   const iat = nowSeconds - (index % 60)
-  const claims = { user_id: `user-${index}`, iat, exp: iat + 3600, jti: `session-${index}`, device_id: `phone-${index}` }
+  const claims = {
+    user_id: `user-${index}`,
+    iat,
+    exp: iat + 3600,
+    jti: `session-${index}`,
+    device_id: `phone-${index}`,
+  }
   const input = `${base64url({ alg: "HS256", typ: "JWT" })}.${base64url(claims)}`
   return `${input}.${createHmac("sha256", key).update(input).digest("base64url")}`
 })
@@ -49,7 +55,8 @@ for (let index = 0; index < entries; index++) {
     seq: index + 1,
     app_id: appId,
     level,
-    target: level === "token" ? Bun.hash(`${index}`).toString(16).padStart(64, "0") : `${returns ? "user" : "gone"}-${index}`,
+    target:
+      level === "token" ? Bun.hash(`${index}`).toString(16).padStart(64, "0") : `${returns ? "user" : "gone"}-${index}`,
     before_ms: level === "user" ? nowMs - hourMs : null,
     mode: "enforce",
     terminal: 0,
@@ -115,7 +122,9 @@ for (const [name, authenticate, timed] of [
     if (turn >= 0) nanoseconds[turn] = took
   }
   nanoseconds.sort()
-  const [p50Ns, p99Ns] = [0.5, 0.99].map((quantile) => Math.round(nanoseconds[Math.ceil(timed * quantile) - 1] as number))
+  const [p50Ns, p99Ns] = [0.5, 0.99].map((quantile) =>
+    Math.round(nanoseconds[Math.ceil(timed * quantile) - 1] as number),
+  )
   console.log(JSON.stringify({ name, p50Ns, p99Ns }))
 }
 

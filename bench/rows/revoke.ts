@@ -42,7 +42,12 @@ function rowsOf(
   baseline: string,
   baselineMs: readonly number[],
 ): TimeRow[] {
-  const detail = { sockets, revocations: closedMs.length, receiptLagP50Ms: quantilesOf(lagMs).p50, writeP50Ms: quantilesOf(writeMs).p50 }
+  const detail = {
+    sockets,
+    revocations: closedMs.length,
+    receiptLagP50Ms: quantilesOf(lagMs).p50,
+    writeP50Ms: quantilesOf(writeMs).p50,
+  }
   const base: Times[] = [{ ...quantilesOf(baselineMs), detail: {} }]
   const plan = { unit: "ms", subject: "weir", baseline } as const
   const what = `revoke a user, ${sockets.toLocaleString("en-US")} sockets on ${where}`
@@ -79,10 +84,7 @@ async function onOneNode(context: LoadContext): Promise<RevokeResult> {
   return result
 }
 
-type NodeParts = Pick<
-  Parameters<typeof startNode>[0],
-  "apiKey" | "secret" | "masterKey" | "databaseUrl" | "redisUrl"
->
+type NodeParts = Pick<Parameters<typeof startNode>[0], "apiKey" | "secret" | "masterKey" | "databaseUrl" | "redisUrl">
 const start = ({ apiKey, secret, masterKey, databaseUrl, redisUrl }: NodeParts) =>
   startNode({ apiKey, secret, masterKey, databaseUrl, redisUrl, adminToken, rateLimits: false, program: null })
 

@@ -6,29 +6,22 @@ import type { Contender, ContenderName } from "../contender.ts"
 import { limits } from "../limits.ts"
 import { serverToken } from "../load/tokens.ts"
 import { type Measurement, type Row, rowOf } from "../report.ts"
-import type { Settings } from "../settings.ts"
 import { startWeir } from "../weir.ts"
 import { getResource, type LoadContext, measureLoad } from "./load.ts"
 
 const unrecordedProgram = join(import.meta.dir, "../peers/unrecorded.ts")
 const adminToken = "bench-admin-token-0123456789abcdef"
 
-/** Three Weirs take turns; all stay up, and one that is not asked does nothing but keep its lease. */
+/** Three Weirs on SQLite take turns; all stay up, and one that is not asked does nothing but keep its lease. */
 export async function measureSwitches(
   context: LoadContext,
-  databaseUrl: string | null,
   onRun: (contender: ContenderName, run: Measurement, counts: boolean) => void,
 ): Promise<Row[]> {
-  const { settings } = context
-  const plain = await startVariant(context, settings, databaseUrl, {})
-  const limited = await startVariant(context, settings, databaseUrl, { rateLimits: true, adminToken })
+  const plain = await startVariant(context, {})
+  const limited = await startVariant(context, { rateLimits: true, adminToken })
   await raiseLimits(limited, context)
-  const unrecorded = await startVariant(context, settings, databaseUrl, { program: unrecordedProgram })
-  const contenders: Contender[] = [
-    plain,
-    { ...limited, name: "limited" },
-    { ...unrecorded, name: "unrecorded" },
-  ]
+  const unrecorded = await startVariant(context, { program: unrecordedProgram })
+  const contenders: Contender[] = [plain, { ...limited, name: "limited" }, { ...unrecorded, name: "unrecorded" }]
   const runs = await measureLoad(getResource("repeated"), contenders, context, onRun)
   const { weir = [] } = runs
   const plan = { unit: "/s", aim: null }
@@ -48,13 +41,9 @@ export async function measureSwitches(
 
 type Variant = NonNullable<Parameters<typeof startWeir>[0]["variant"]>
 
-async function startVariant(
-  { apiKey, secret }: LoadContext,
-  { users }: Settings,
-  databaseUrl: string | null,
-  variant: Variant,
-): Promise<Contender> {
-  return (await startWeir({ apiKey, secret, users, watchers: [], databaseUrl, variant })).weir
+async function startVariant({ apiKey, secret, settings }: LoadContext, variant: Variant): Promise<Contender> {
+  const { users } = settings
+  return (await startWeir({ apiKey, secret, users, watchers: [], databaseUrl: null, variant })).weir
 }
 
 /** To what no generator reaches, so that each request is counted against app, user and address, and let in. */

@@ -1,7 +1,7 @@
 // `weir master-key …` and what `weir doctor` says of master keys, beside a running server.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { generateMasterKeyText, type MasterKey, parseMasterKey } from "@weir/server/base/crypto"
@@ -160,6 +160,7 @@ test("a rotation keeps a second one away from its folder, and only while it runs
     const refused = await whileRotationIsOurs(folder, () => weir(["master-key", "rotate"], env))
     expect(refused).toMatchObject({ code: 1, out: "", err: expect.stringContaining("another process changes") })
     expect(linesOf(folder)).toEqual(before)
+    expect(statSync(join(folder, "rotation.lock")).mode & 0o777).toBe(0o600)
     expect((await weir(["master-key", "rotate"], env)).code).toBe(0)
   } finally {
     await server.close()

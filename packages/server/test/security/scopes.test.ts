@@ -127,6 +127,11 @@ for (const kind of databaseKinds) {
         }),
       },
       {
+        operation: "GetRateLimits",
+        callers: onlyServer,
+        make: async () => ({ method: "GET", path: "/api/v2/rate_limits", needs: app("read") }),
+      },
+      {
         operation: "ListChannelTypes",
         callers: onlyServer,
         make: async () => ({ method: "GET", path: "/api/v2/chat/channeltypes", needs: app("read") }),
