@@ -30,6 +30,7 @@ const usage = `npm run bench -- [options]
   --database-url <url>    Weir on an empty PostgreSQL database instead of SQLite (b to e)
   --postgres <url>        server on which i makes a database for its two nodes, and the Redis that they share; without
   --redis <url>           them WEIR_TEST_POSTGRES_URL and WEIR_TEST_REDIS_URL, and without those i has one node only
+  --note <text>           kept in the result, such as what else ran on the machine
   --out <file>            where the JSON goes`
 
 const allQuestions = ["a", "b", "c", "d", "f", "g", "h", "i"] as const
@@ -44,6 +45,7 @@ interface Options {
   /** Null: no two nodes. */
   readonly backends: Backends | null
   readonly settings: Settings
+  readonly note: string | undefined
   readonly out: string
 }
 
@@ -59,8 +61,8 @@ async function main(): Promise<number> {
   const asks = (question: Question): boolean => options.questions.includes(question) && wanted.includes("weir")
   const newContext = () => ({ settings, apiKey: "benchbench00", secret: randomBytes(32).toString("hex") })
   if (asks("a")) rows.push(...(await verifyRows(settings)))
-  if (asks("f")) timeRows.push(...(await measureChecks(settings.pairs, settings.revocationEntries)))
-  if (asks("g")) rows.push(...(await measureSignatures(settings.pairs)))
+  if (asks("f")) timeRows.push(...(await measureChecks(settings.checkPairs, settings.revocationEntries)))
+  if (asks("g")) rows.push(...(await measureSignatures(settings.checkPairs)))
 
   const kinds = kindsOf(options)
   const loadRuns: { kind: string; runs: Runs }[] = []
@@ -89,6 +91,7 @@ async function main(): Promise<number> {
   const result = {
     date: new Date().toISOString(),
     quick: options.quick,
+    note: options.note,
     machine: machine(),
     database: options.databaseUrl === null ? "sqlite" : "postgres",
     settings,
@@ -117,6 +120,7 @@ function readOptions(): Options | null {
         "database-url": { type: "string" },
         postgres: { type: "string", default: process.env.WEIR_TEST_POSTGRES_URL },
         redis: { type: "string", default: process.env.WEIR_TEST_REDIS_URL },
+        note: { type: "string" },
         out: { type: "string" },
         help: { type: "boolean", default: false },
       },
@@ -132,7 +136,8 @@ function readOptions(): Options | null {
       contenders: chosen("--contenders", values.contenders, allContenders),
       databaseUrl: values["database-url"] ?? null,
       backends: values.postgres && values.redis ? { postgresUrl: values.postgres, redisUrl: values.redis } : null,
-      settings: { ...base, pairs },
+      settings: { ...base, pairs, checkPairs: Math.min(pairs, base.checkPairs) },
+      note: values.note,
       out: values.out ?? join(import.meta.dir, "results", `${day}${values.quick ? "-quick" : ""}.json`),
     }
   } catch (error) {

@@ -3,6 +3,8 @@
 export interface Settings {
   /** Runs of each contender that count, taken in turns; one more of each comes first and does not. */
   readonly pairs: number
+  /** The same for measurements inside one process (f, g), each of which takes turns of its own many times. */
+  readonly checkPairs: number
   readonly warmupMs: number
   readonly durationMs: number
   readonly httpConnections: number
@@ -43,6 +45,7 @@ const common = {
 export const fullSettings: Settings = {
   ...common,
   pairs: 5,
+  checkPairs: 5,
   warmupMs: 1_000,
   durationMs: 3_000,
   distinctTokens: 500_000,
@@ -55,6 +58,7 @@ export const fullSettings: Settings = {
 export const quickSettings: Settings = {
   ...common,
   pairs: 3,
+  checkPairs: 1,
   warmupMs: 400,
   durationMs: 1_000,
   distinctTokens: 160_000,

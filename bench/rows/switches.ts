@@ -1,6 +1,6 @@
 // Rows (h): whole requests with a part of the gate and without it. The load is that of row b2.
 
-import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { rateLimitBounds } from "@weir/protocol"
 import type { Contender, ContenderName } from "../contender.ts"
 import { limits } from "../limits.ts"
@@ -9,7 +9,7 @@ import { type Measurement, type Row, rowOf } from "../report.ts"
 import { startWeir } from "../weir.ts"
 import { getResource, type LoadContext, measureLoad } from "./load.ts"
 
-const unrecordedProgram = join(import.meta.dir, "../peers/unrecorded.ts")
+const unrecordedProgram = fileURLToPath(import.meta.resolve("../peers/unrecorded.ts"))
 const adminToken = "bench-admin-token-0123456789abcdef"
 
 /** Three Weirs on SQLite take turns; all stay up, and one that is not asked does nothing but keep its lease. */

@@ -4,6 +4,7 @@ import { openSocket as openPlatformSocket } from "#socket"
 import { baseUrlOf, socketBaseUrlOf } from "./base-url.ts"
 import { type Call, createCall } from "./call.ts"
 import { type Channel, createChannel, type HandleParts } from "./channel.ts"
+import { createServerClock, type ServerClock } from "./clock.ts"
 import { type Connection, type ConnectionState, createConnection } from "./connection.ts"
 import { createEmitter, type EventOf, type Listener } from "./emitter.ts"
 import { CONNECTION_NOT_FOUND, WeirApiError, WeirConnectionError } from "./errors.ts"
@@ -13,6 +14,7 @@ import { limits } from "./limits.ts"
 import { type Bound, createOperations, type Operations } from "./operations.ts"
 import { createRest, type Fetch, type Rest, type RestAuth, type RestRequest } from "./rest.ts"
 import type { OpenSocket } from "./socket.ts"
+import { platformTabs, type TabParts } from "./tabs.ts"
 import { systemTimers, type Timers } from "./timers.ts"
 import { createTokenSource, type TokenOrProvider, type TokenSource } from "./tokens.ts"
 import { version } from "./version.ts"
@@ -39,15 +41,21 @@ export interface WeirClientOptions {
   clientTag?: string
   /** How REST calls are authorised while no user is connected; without it they are refused. */
   auth?: RestAuth
+  /**
+   * Whether the tabs of one origin ask for a user's token one at a time and hand it to each other; true unless told
+   * otherwise. Without Web Locks and BroadcastChannel each page asks for itself.
+   */
+  shareTokens?: boolean
   /** Parts that tests and unusual platforms replace. */
   fetch?: Fetch
   openSocket?: OpenSocket
   timers?: Timers
+  tabs?: TabParts
 }
 
 /** Everything that belongs to one `connect()`; a new one starts from nothing. */
 interface Session {
-  readonly userId: string
+  readonly user: UserRequest
   readonly auth: RestAuth
   readonly tokens: TokenSource | null
   readonly connection: Connection
@@ -72,6 +80,9 @@ export class WeirClient {
   readonly #clientTag: string
   readonly #auth: RestAuth | null
   readonly #parts: HandleParts
+  readonly #tabs: TabParts | null
+  readonly #clock: ServerClock
+  #isSkewTold = false
   #session: Session | null = null
 
   /** Throws TypeError when the key is missing or the address is no http(s) URL. */
@@ -83,6 +94,8 @@ export class WeirClient {
     this.#openSocket = options.openSocket ?? openPlatformSocket
     this.#clientTag = options.clientTag ?? `weir-sdk-client-${version}`
     this.#auth = options.auth ?? null
+    this.#tabs = options.shareTokens === false ? null : (options.tabs ?? platformTabs())
+    this.#clock = createServerClock(this.#timers, (skewMs) => this.#skewed(skewMs))
     this.#rest = createRest({
       baseUrl: this.baseUrl,
       apiKey: this.apiKey,
@@ -90,6 +103,7 @@ export class WeirClient {
       timeoutMs: options.timeoutMs ?? limits.requestTimeoutMs,
       fetch: options.fetch ?? ((url, init) => fetch(url, init)),
       timers: this.#timers,
+      onDate: (serverMs, sentAtMs) => this.#clock.learn(serverMs, 1000, sentAtMs),
     })
     this.operations = createOperations(<A>(request: RestRequest) => this.#send<A>(request))
     this.#parts = {
@@ -101,7 +115,7 @@ export class WeirClient {
   }
 
   get userId(): string | null {
-    return this.#session?.userId ?? null
+    return this.#session?.user.id ?? null
   }
 
   get connectionState(): ConnectionState {
@@ -125,29 +139,45 @@ export class WeirClient {
       throw new TypeError("a token or a token provider is needed to connect a user")
     }
     const present = this.#livingSession()
-    if (present?.userId === user.id) return present.connected
-    if (present !== null) throw alreadyConnected(present.userId)
-    const tokens = createTokenSource(user.id, tokenOrProvider, this.#timers)
-    const auth: RestAuth = {
-      kind: "jwt",
-      token: () => tokens.get(),
-      replace: tokens.canRenew ? (refused) => tokens.replace(refused) : null,
+    if (present?.user.id === user.id) return present.connected
+    if (present !== null) throw alreadyConnected(present.user.id)
+    const tokens = this.#tokens(user.id, tokenOrProvider)
+    return this.#start(user, tokens, userAuth(tokens))
+  }
+
+  /**
+   * Gives the connected user another token or provider, for apps that renew tokens themselves. The next request and the
+   * next socket use it; a connection that was waiting tries at once. One that has failed, for instance because its token
+   * given as text ran out, is opened again, and everything that was watched is watched again. Settles like `connect()`;
+   * rejects `token_mismatch` for a token that is not this user's and `not_connected` when nobody is connected.
+   */
+  async setToken(tokenOrProvider: TokenOrProvider): Promise<void> {
+    if (!tokenOrProvider) throw new TypeError("a token or a token provider is needed")
+    const session = this.#sessionOrThrow()
+    const { connection, tokens, user, watches } = session
+    if (tokens === null) throw new WeirConnectionError("not_connected", "an anonymous caller has no token")
+    if (connection.state === "failed") {
+      const next = this.#tokens(user.id, tokenOrProvider)
+      tokens.close()
+      await this.#start(user, next, userAuth(next), session)
+      return
     }
-    return this.#start(user, tokens, auth)
+    tokens.set(tokenOrProvider)
+    connection.wake()
   }
 
   /** Connects without a user; such a caller may only read what is open to everyone. Settles like `connect()`. */
   async connectAnonymous(): Promise<OwnUser> {
     const present = this.#livingSession()
-    if (present?.userId === ANONYMOUS_USER_ID) return present.connected
-    if (present !== null) throw alreadyConnected(present.userId)
+    if (present?.user.id === ANONYMOUS_USER_ID) return present.connected
+    if (present !== null) throw alreadyConnected(present.user.id)
     return this.#start({ id: ANONYMOUS_USER_ID }, null, anonymousAuth)
   }
 
   /** Makes a guest and connects as them. The server chooses the id. Settles like `connect()`. */
   async connectGuest(user: UserRequest): Promise<OwnUser> {
     const present = this.#livingSession()
-    if (present !== null) throw alreadyConnected(present.userId)
+    if (present !== null) throw alreadyConnected(present.user.id)
     const anonymous = createOperations(<A>(request: RestRequest) => this.#rest.call<A>(request, anonymousAuth))
     const { user: guest, access_token: token } = await anonymous.guests.create(user)
     return this.connect({ id: guest.id }, token)
@@ -159,6 +189,7 @@ export class WeirClient {
     this.#session = null
     this.me = null
     session?.connection.close()
+    session?.tokens?.close()
   }
 
   /** Events of the server and `connection.*`; `*` for all. Returns a function that ends it. */
@@ -208,8 +239,21 @@ export class WeirClient {
     return answer
   }
 
-  async #start(user: UserRequest, tokens: TokenSource | null, auth: RestAuth): Promise<OwnUser> {
-    const watches = createWatches()
+  #tokens(userId: string, tokenOrProvider: TokenOrProvider): TokenSource {
+    // Tabs share what the same app (server and key) has for the same user, and nothing else.
+    const name = `weir token ${JSON.stringify([this.baseUrl, this.apiKey, userId])}`
+    const tabs = this.#tabs === null ? null : { parts: this.#tabs, name }
+    return createTokenSource(userId, tokenOrProvider, { timers: this.#timers, clock: this.#clock, tabs })
+  }
+
+  /** `former`: the failed session of the same user that this one continues. */
+  async #start(
+    user: UserRequest,
+    tokens: TokenSource | null,
+    auth: RestAuth,
+    former: Session | null = null,
+  ): Promise<OwnUser> {
+    const watches = former?.watches ?? createWatches()
     const connection = createConnection({
       url: this.#socketUrl(auth.kind),
       userDetails: user,
@@ -220,24 +264,34 @@ export class WeirClient {
       onFrame: (frame) => {
         if (this.#session?.connection === connection) this.#events.emit(frame)
       },
-      onOnline: (welcome, isReconnect) => {
+      onOnline: (welcome, isReconnect, sentAtMs) => {
+        if (welcome.created_at !== undefined) this.#clock.learn(Date.parse(welcome.created_at), 1, sentAtMs)
         this.me = welcome.me
         this.#events.emit(welcome)
         this.#events.emit({ type: "connection.changed", online: true } as WeirEvent)
-        if (isReconnect) this.#recover(watches, welcome.connection_id)
+        if (isReconnect || former !== null) this.#recover(watches, welcome.connection_id)
       },
       onOffline: () => this.#events.emit({ type: "connection.changed", online: false } as WeirEvent),
       onFailed: (error) => this.#events.emit({ type: "connection.failed", error } as WeirEvent),
     })
     const connected = connection.connect().then(({ me }) => me)
-    const session: Session = { userId: user.id, auth, tokens, connection, watches, connected }
+    const session: Session = { user, auth, tokens, connection, watches, connected }
     this.#session = session
     try {
       return await connected
     } catch (error) {
-      if (this.#session === session) this.#session = null
+      if (this.#session === session) this.#session = former
       throw error
     }
+  }
+
+  #skewed(skewMs: number): void {
+    this.#session?.tokens?.clockChanged()
+    if (this.#isSkewTold || Math.abs(skewMs) < limits.clockSkewWarnMs) return
+    this.#isSkewTold = true
+    const seconds = Math.round(Math.abs(skewMs) / 1000)
+    console.warn(`weir: this device's clock is ${seconds} s ${skewMs > 0 ? "ahead of" : "behind"} the server's`)
+    this.#events.emit({ type: "clock.skewed", skew_ms: skewMs } as WeirEvent)
   }
 
   // A socket that is lost again meanwhile is recovered after the next reconnect; other failures are the app's to
@@ -283,7 +337,10 @@ export class WeirClient {
 
   // A connection that has failed for good does not stand in the way of a new one.
   #livingSession(): Session | null {
-    if (this.#session?.connection.state === "failed") this.#session = null
+    if (this.#session?.connection.state === "failed") {
+      this.#session.tokens?.close()
+      this.#session = null
+    }
     return this.#session
   }
 
@@ -296,15 +353,28 @@ export class WeirClient {
   }
 }
 
+const userAuth = (tokens: TokenSource): RestAuth => ({
+  kind: "jwt",
+  token: () => tokens.get(),
+  replace: (refused) => (tokens.canReplace(refused) ? tokens.replace(refused) : null),
+})
+
 const anonymousAuth: RestAuth = { kind: "anonymous", token: async () => null, replace: null }
 
 const alreadyConnected = (userId: string) =>
   new WeirConnectionError("already_connected", `user '${userId}' is connected: await disconnect() first`)
 
-/** Browsers say when the network is back; elsewhere the back-off alone decides. */
+/** Browsers say when the network is back and when a page is looked at again; elsewhere the back-off alone decides. */
 function onNetworkBack(wake: () => void): () => void {
-  const { addEventListener, removeEventListener } = globalThis as Partial<typeof globalThis>
+  const { addEventListener, removeEventListener, document } = globalThis as Partial<typeof globalThis>
   if (typeof addEventListener !== "function" || typeof removeEventListener !== "function") return () => {}
+  const shown = () => {
+    if (document?.visibilityState === "visible") wake()
+  }
   addEventListener.call(globalThis, "online", wake)
-  return () => removeEventListener.call(globalThis, "online", wake)
+  document?.addEventListener("visibilitychange", shown)
+  return () => {
+    removeEventListener.call(globalThis, "online", wake)
+    document?.removeEventListener("visibilitychange", shown)
+  }
 }

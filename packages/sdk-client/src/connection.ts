@@ -25,7 +25,8 @@ export interface ConnectionOptions {
   onNetworkBack(wake: () => void): () => void
   /** Every frame of the server after the welcome. */
   onFrame(frame: Record<string, unknown> & { type: string }): void
-  onOnline(welcome: Welcome, isReconnect: boolean): void
+  /** `sentAtMs`: when the handshake began, by the local clock. */
+  onOnline(welcome: Welcome, isReconnect: boolean, sentAtMs: number): void
   onOffline(): void
   /** It is over for good. */
   onFailed(error: Error): void
@@ -39,6 +40,8 @@ export interface Connection {
   connect(): Promise<Welcome>
   /** The id once there is a live socket other than `except`; rejects when it takes longer than `timeoutMs`. */
   whenOnline(timeoutMs: number, except?: string): Promise<string>
+  /** There is news, such as another token: a reconnect that waits is tried now. */
+  wake(): void
   /** Ends the socket normally. Whoever still waits is told `disconnected`. */
   close(): void
 }
@@ -94,6 +97,8 @@ export function createConnection(options: ConnectionOptions): Connection {
       return withTimeout(Promise.race([online, ended]), timers, timeoutMs, () => timedOut("the socket is away"))
     },
 
+    wake: () => wake?.(),
+
     close() {
       finish("closed", disconnected())
     },
@@ -113,7 +118,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         if (verdict === "never") throw error
         if (verdict === "new-token") {
           refusals += 1
-          if (tokens === null || !tokens.canRenew || refusals > (isReconnect ? limits.tokenRefusalsMax : 1)) throw error
+          if (!canReplace(expiredToken) || refusals > (isReconnect ? limits.tokenRefusalsMax : 1)) throw error
         }
         if (isProviderFailure(error)) {
           providerFailures += 1
@@ -128,9 +133,14 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
   }
 
+  function canReplace(token: string | null): boolean {
+    return token !== null && tokens !== null && tokens.canReplace(token)
+  }
+
   async function attempt(isReconnect: boolean): Promise<Welcome> {
     const token = await tokenForAttempt(isReconnect)
     if (isOver()) throw disconnected()
+    const sentAtMs = timers.now()
     let welcome: Welcome | null = null
     const handshake: Handshake = {
       url: options.url,
@@ -141,7 +151,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       signal: over.signal,
       onWelcome: (socket) => {
         welcome = socket.welcome
-        adopt(socket, isReconnect)
+        adopt(socket, isReconnect, sentAtMs)
       },
       onFrame: (frame) => {
         heartbeat?.heard()
@@ -168,7 +178,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     return token
   }
 
-  function adopt(socket: LiveSocket, isReconnect: boolean): void {
+  function adopt(socket: LiveSocket, isReconnect: boolean, sentAtMs: number): void {
     live = socket
     state = "online"
     openedAtMs = timers.now()
@@ -180,7 +190,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         lost(new WeirConnectionError("network", `the server was silent for ${limits.silenceTimeoutMs} ms`))
       },
     })
-    options.onOnline(socket.welcome, isReconnect)
+    options.onOnline(socket.welcome, isReconnect, sentAtMs)
     for (const resolve of waiting) resolve(socket.welcome.connection_id)
     waiting.clear()
   }
@@ -193,7 +203,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     options.onOffline()
     if (timers.now() - openedAtMs >= limits.stableAfterMs) failures = 0
     if (isTokenExpired(error)) expiredToken = token
-    const isHopeless = verdictOf(error) === "never" || (isTokenExpired(error) && tokens?.canRenew !== true)
+    const isHopeless = verdictOf(error) === "never" || (isTokenExpired(error) && !canReplace(token))
     if (isHopeless) {
       finish("failed", error)
       return
@@ -218,7 +228,9 @@ export function createConnection(options: ConnectionOptions): Connection {
     over.abort()
     live?.close(1000)
     live = null
-    tokens?.close()
+    // After a failure the token still serves requests; only the socket is gone.
+    if (last === "closed") tokens?.close()
+    else tokens?.rest()
     end(error)
     wake?.()
     waiting.clear()
@@ -258,5 +270,5 @@ function verdictOf(error: unknown): Verdict {
   if (error instanceof WeirApiError) return error.status === 429 || error.status >= 500 ? "again" : "never"
   if (!(error instanceof WeirConnectionError)) return "again"
   if (error.closeCode !== null) return mayReconnect(error.closeCode) ? "again" : "never"
-  return error.reason === "token_stale" || error.reason === "token_mismatch" ? "never" : "again"
+  return ["token_stale", "token_mismatch", "token_refused"].includes(error.reason) ? "never" : "again"
 }

@@ -26,6 +26,8 @@ export interface WeirApiErrorFields {
 
 /** Number of an expired or revoked token; the only refusal that a new token can cure. */
 export const TOKEN_EXPIRED = 40
+/** The gate cannot know the truth at the moment and lets nobody in. */
+export const UNAVAILABLE = -3
 /** The socket named in `connection_id` is gone. */
 export const CONNECTION_NOT_FOUND = 46
 
@@ -89,6 +91,8 @@ export type ConnectionFailure =
   | "disconnected"
   /** The app's token provider threw, hung or gave no string. */
   | "token_provider"
+  /** The app's backend says that this user may have no token (401 or 403). */
+  | "token_refused"
   /** The provider handed out a token that the server had already refused. */
   | "token_stale"
   /** The token cannot be read, or belongs to another user. */

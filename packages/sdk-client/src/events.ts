@@ -110,8 +110,16 @@ export interface ConnectionFailedEvent {
   error: WeirApiError | WeirConnectionError | Error
 }
 
+/** The device's clock is wrong by more than half a minute. Told once. Made by the client, which goes by the server's. */
+export interface ClockSkewedEvent {
+  type: "clock.skewed"
+  /** Local time minus server time; positive when the device runs ahead. */
+  skew_ms: number
+}
+
 export type WeirEvent =
   | ConnectionOkEvent
+  | ClockSkewedEvent
   | ConnectionChangedEvent
   | ConnectionRecoveredEvent
   | ConnectionUnrecoveredEvent

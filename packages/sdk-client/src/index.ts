@@ -14,6 +14,7 @@ export {
   WeirTransportError,
 } from "./errors.ts"
 export type {
+  ClockSkewedEvent,
   ConnectionChangedEvent,
   ConnectionFailedEvent,
   ConnectionOkEvent,
@@ -26,7 +27,9 @@ export { limits } from "./limits.ts"
 export type { Operations } from "./operations.ts"
 export type { Fetch, RestAuth } from "./rest.ts"
 export type { OpenSocket, Socket } from "./socket.ts"
+export type { TabChannel, TabLocks, TabParts } from "./tabs.ts"
 export type { Timers } from "./timers.ts"
-export type { TokenOrProvider, TokenProvider } from "./tokens.ts"
+export { tokenEndpoint } from "./token-endpoint.ts"
+export type { TokenOrProvider, TokenProvider, TokenRequest } from "./tokens.ts"
 export { version } from "./version.ts"
 export type * from "./wire.ts"

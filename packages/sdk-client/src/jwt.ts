@@ -26,6 +26,19 @@ export function readClaims(token: string): ReadableClaims | null {
   }
 }
 
+/** What a token says apart from when it was made and until when it holds: two tokens for the same thing agree in it. */
+export function kinshipOf(token: string): string | null {
+  const payload = token.split(".")[1]
+  if (!payload) return null
+  try {
+    const claims = JSON.parse(utf8Of(payload)) as Record<string, unknown>
+    const lasting = Object.entries(claims).filter(([name]) => !["exp", "iat", "nbf", "jti"].includes(name))
+    return JSON.stringify(lasting.sort(([a], [b]) => (a < b ? -1 : 1)))
+  } catch {
+    return null
+  }
+}
+
 function utf8Of(base64url: string): string {
   const binary = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"))
   return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)))

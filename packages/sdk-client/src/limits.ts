@@ -20,6 +20,8 @@ export const limits = {
   backoffMaxMs: 25_000,
   /** A connection that ends sooner does not reset the back-off, so accept-and-drop cannot become a hot loop. */
   stableAfterMs: 10_000,
+  /** A `Retry-After` that a REST call waits for; a longer one is the caller's to decide on. */
+  retryAfterMaxMs: 3_000,
   /** One frame from the server. */
   frameBytesMax: 4 * 1024 * 1024,
   /** One call of the app's token provider. */
@@ -30,6 +32,24 @@ export const limits = {
   tokenRenewWaitMinMs: 1_000,
   /** A token younger than this is not renewed before a reconnect. */
   tokenRenewIntervalMs: 10_000,
+  /** Up to this part of the margin a token is renewed earlier, by chance. */
+  tokenRenewJitter: 0.25,
+  /** Questions to the token provider within a minute, for whatever reason. */
+  tokenLoadsPerMinuteMax: 60,
+  /** Questions within a minute because the server refused the token that the provider gave. */
+  tokenReplacementsPerMinuteMax: 12,
+  /** A token that another tab hands over. */
+  tokenCharsMax: 16_384,
+  /** Another tab that renews the token is waited for so long: a provider's time-out and a little. */
+  tabLockWaitMs: 12_000,
+  /** A token that another tab has got may arrive so long after its lock was free. */
+  tabHandoverMs: 100,
+  /** A difference between the device's clock and the server's that changes nothing. */
+  clockToleranceMs: 1_500,
+  /** An answer that took longer does not tell the time. */
+  clockRoundTripMaxMs: 10_000,
+  /** A skew that the app is warned of, once. */
+  clockSkewWarnMs: 30_000,
   /** Failures of the token provider in a row before a reconnect gives up. */
   tokenProviderFailuresMax: 20,
   /** Different tokens in a row that the server calls expired before a reconnect gives up. */

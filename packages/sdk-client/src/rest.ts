@@ -1,7 +1,7 @@
 // One REST call: query, headers, time-out, error envelope, the single repeat after an expired token, and the few
 // repeats that an idempotent request may have when no answer came.
 
-import { apiErrorOf, TOKEN_EXPIRED, WeirApiError, WeirTransportError } from "./errors.ts"
+import { apiErrorOf, TOKEN_EXPIRED, UNAVAILABLE, WeirApiError, WeirTransportError } from "./errors.ts"
 import { limits } from "./limits.ts"
 import { backoffMs, sleep, type Timers } from "./timers.ts"
 
@@ -23,7 +23,7 @@ export interface RestAuth {
   readonly kind: "jwt" | "anonymous"
   token(): Promise<string | null>
   /** A token instead of one that the server called expired; null when there cannot be one. */
-  replace: ((refused: string) => Promise<string>) | null
+  replace: ((refused: string) => Promise<string> | null) | null
   /** Headers that prove this very request, where the caller proves itself so. Asked anew for each repeat. */
   readonly sign?: (request: SignedParts) => Promise<Record<string, string>>
 }
@@ -45,6 +45,8 @@ export interface RestOptions {
   timeoutMs: number
   fetch: Fetch
   timers: Timers
+  /** The server's `Date` (milliseconds since 1970, whole seconds), and when the request went out by the local clock. */
+  onDate?: (serverMs: number, sentAtMs: number) => void
 }
 
 export interface Rest {
@@ -63,21 +65,22 @@ export function createRest(options: RestOptions): Rest {
         return await withRepeats(request, auth, token)
       } catch (error) {
         const isExpired = error instanceof WeirApiError && error.code === TOKEN_EXPIRED
-        if (!isExpired || token === null || auth.replace === null) throw error
-        return withRepeats(request, auth, await auth.replace(token))
+        const replacement = isExpired && token !== null ? (auth.replace?.(token) ?? null) : null
+        if (replacement === null) throw error
+        return withRepeats(request, auth, await replacement)
       }
     },
   }
 
   async function withRepeats<Answer>(request: RestRequest, auth: RestAuth, token: string | null): Promise<Answer> {
-    const repeatsMax = idempotentMethods.has(request.method) ? limits.requestRetriesMax : 0
     for (let failures = 0; ; failures += 1) {
       try {
         return await once(request, auth, token)
       } catch (error) {
-        if (!(error instanceof WeirTransportError) || failures >= repeatsMax) throw error
+        const askedMs = repeatAfterMs(error, request.method)
+        if (askedMs === null || failures >= limits.requestRetriesMax) throw error
         const waitMs = backoffMs(failures, limits.backoffBaseMs, limits.backoffMaxMs, options.timers.random())
-        await sleep(options.timers, waitMs)
+        await sleep(options.timers, Math.max(waitMs, askedMs))
       }
     }
   }
@@ -107,7 +110,11 @@ export function createRest(options: RestOptions): Rest {
         const body = init.body === undefined ? undefined : String(init.body)
         Object.assign(init.headers as object, await auth.sign({ method: request.method, url, body }))
       }
+      const sentAtMs = timers.now()
       const response = await fetch(url, init)
+      const date = response.headers.get("date")
+      // What a cache has kept is of another time.
+      if (date !== null && !response.headers.has("age")) options.onDate?.(Date.parse(date), sentAtMs)
       return { response, text: await response.text() }
     } catch (cause) {
       if (isTimeout)
@@ -136,6 +143,15 @@ export function createRest(options: RestOptions): Rest {
     headers["Content-Type"] = "application/json"
     return { method: request.method, headers, body: JSON.stringify(request.body), signal }
   }
+}
+
+/** The least wait before a repeat, or null when the request must not be repeated. */
+function repeatAfterMs(error: unknown, method: string): number | null {
+  if (error instanceof WeirTransportError) return idempotentMethods.has(method) ? 0 : null
+  // The gate was closed, so nothing can have happened yet, whatever the method.
+  if (!(error instanceof WeirApiError) || error.code !== UNAVAILABLE) return null
+  const askedMs = (error.retryAfterSeconds ?? 0) * 1000
+  return askedMs <= limits.retryAfterMaxMs ? askedMs : null
 }
 
 /**

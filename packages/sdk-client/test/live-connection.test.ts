@@ -215,7 +215,11 @@ describe("a token that ends", () => {
       await Bun.sleep(5)
       return token
     }
-    const tokens = createTokenSource("ann", provider, timers)
+    const tokens = createTokenSource("ann", provider, {
+      timers,
+      clock: { now: timers.now, isKnown: false },
+      tabs: null,
+    })
     const auth = { kind: "jwt", token: tokens.get, replace: tokens.replace } as const
     const operations = createOperations(<A>(request: RestRequest) => rest.call<A>(request, auth))
     const calls = Array.from({ length: 5 }, () => operations.users.query())

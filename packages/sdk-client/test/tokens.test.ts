@@ -1,8 +1,13 @@
 import { describe, expect, test } from "bun:test"
 import { limits } from "../src/limits.ts"
-import { createTokenSource } from "../src/tokens.ts"
+import type { Timers } from "../src/timers.ts"
+import { createTokenSource as createSource, type TokenOrProvider } from "../src/tokens.ts"
 import { mint } from "./handshake-server.ts"
 import { type ManualTimers, manualTimers, settle } from "./manual-timers.ts"
+
+/** A source that goes by its timers, as long as the server has not told its time, and is alone. */
+const createTokenSource = (userId: string, given: TokenOrProvider, timers: Timers) =>
+  createSource(userId, given, { timers, clock: { now: () => timers.now(), isKnown: false }, tabs: null })
 
 const tokenFor = (timers: ManualTimers, lifeSeconds: number, jti: number) =>
   mint({ user_id: "ann", exp: Math.floor(timers.now() / 1000) + lifeSeconds, jti })
@@ -17,7 +22,7 @@ describe("a token given as text", () => {
   test("is used as it is and cannot be replaced", async () => {
     const token = mint({ user_id: "ann" })
     const source = createTokenSource("ann", token, manualTimers())
-    expect(source.canRenew).toBe(false)
+    expect(source.canReplace(token)).toBe(false)
     expect(await source.get()).toBe(token)
     await expect(source.replace(token)).rejects.toMatchObject({ reason: "token_stale" })
   })
@@ -203,6 +208,7 @@ test("an answer after close() changes nothing", async () => {
   await settle()
   source.close()
   calls[0]?.resolve(tokenFor(timers, 60, 1))
-  await outcome
+  await expect(outcome).rejects.toMatchObject({ reason: "disconnected" })
+  await expect(source.get()).rejects.toMatchObject({ reason: "disconnected" })
   expect(timers.pendingDelaysMs()).toEqual([])
 })

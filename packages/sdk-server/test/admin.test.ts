@@ -33,6 +33,11 @@ test("every operation of the protocol for operators that answers JSON has its fu
   expect(Object.fromEntries<unknown>(Object.entries(adminEndpoints))).toEqual(Object.fromEntries(wanted))
 })
 
+test("an operation that has no function here can be called by its address", async () => {
+  const answer = await admin.call<{ apps: unknown[] }>(protocol.apps.listApps)
+  expect(answer.apps.length).toBeGreaterThan(0)
+})
+
 test("an app from its making to its last secret", async () => {
   const made = await admin.apps.create({ name: "Shop", environment: "production" })
   const app = made.app.id
@@ -104,9 +109,7 @@ test("a user's session is seen, explained and ended, with a receipt", async () =
 })
 
 test("what cannot be called is refused before it is sent", async () => {
-  await expect(admin.call(protocol.users.updateUsers as protocol.Operation)).rejects.toBeInstanceOf(TypeError)
-  await expect(admin.call(protocol.audit.exportAudit)).rejects.toThrow("ndjson")
-  await expect(admin.call(protocol.keys.getKey, { path: { app: "1" } as never })).rejects.toThrow("api_key")
+  await expect(admin.call(adminEndpoints.getKey, { path: { app: "1" } })).rejects.toThrow("api_key")
   for (const id of ["", ".", ".."]) {
     await expect(admin.decisions.get(id)).rejects.toBeInstanceOf(TypeError)
   }

@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { createServer, type IncomingMessage } from "node:http"
-import { keys as keyOperations, revocations } from "../../protocol/src/index.ts"
 import {
   startTestServer,
   type TestServer,
@@ -110,8 +109,7 @@ describe("server calls", () => {
 
   for (const alg of ["ES256", "EdDSA"] as const) {
     test(`${alg}: a pair made by the server signs tokens, at once and with a promise, and ends when it is revoked`, async () => {
-      const path = { app: String(app), api_key: testApiKey }
-      const { secret, value } = await admin.call(keyOperations.createSecret, { path, body: { alg, state: "active" } })
+      const { secret, value } = await admin.secrets.create(app, testApiKey, { alg, state: "active" })
       const pem = value as string
       expect(await codeOf(upsert("token", pem, secret.kid))).toBe("allowed")
       for (const token of [
@@ -125,11 +123,7 @@ describe("server calls", () => {
         other[0] = Buffer.from(JSON.stringify({ alg: "HS256", typ: "JWT", kid: secret.kid })).toString("base64url")
         expect((await server.call("GET", "/api/v2/users?payload={}", { as: other.join(".") })).body.code).toBe(43)
       }
-      const revoked = await admin.call(keyOperations.updateSecret, {
-        path: { ...path, kid: secret.kid },
-        query: { force: true },
-        body: { state: "revoked" },
-      })
+      const revoked = await admin.secrets.update(app, testApiKey, secret.kid, { state: "revoked" }, { force: true })
       expect(revoked.secret.state).toBe("revoked")
       const after = await server.call("GET", "/api/v2/users?payload={}", {
         as: createToken(pem, "jessica", { kid: secret.kid }),
@@ -139,10 +133,7 @@ describe("server calls", () => {
   }
 
   test("a receipt is proved without the server, and no byte of it can be changed", async () => {
-    const { receipt } = await admin.call(revocations.createRevocation, {
-      path: { app: String(app) },
-      body: { user_id: "nobody" },
-    })
+    const { receipt } = await admin.revocations.create(app, { user_id: "nobody" })
     const { keys } = (await (await fetch(`${server.url}/.well-known/weir-receipt-keys.json`)).json()) as { keys: [] }
     const given = receipt as unknown as Receipt
     expect(await verifyReceipt(given, keys)).toBe(true)

@@ -60,6 +60,8 @@ export const Revocation = Type.Object({
   created_by: Type.String(),
   created_at: Timestamp,
   undone_at: OrNull(Timestamp),
+  /** When what it ends has run out of itself, so that it is forgotten; null: not known. */
+  expires_at: OrNull(Timestamp),
   /** Of a shadow: requests that would have been refused so far, and how many users sent them. */
   shadow: OrNull(Type.Object({ hits: Type.Integer(), users: Type.Integer() })),
   receipt: OrNull(Receipt),

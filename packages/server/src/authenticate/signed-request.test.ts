@@ -260,3 +260,11 @@ test("hostile fields end in a refusal of ours, fast", () => {
   }
   expect(performance.now() - startedMs).toBeLessThan(5_000)
 })
+
+// Names come from outside, and every object answers to a few that nobody has given it.
+test("a digest named like an inherited member is one that is not known", () => {
+  const request = signed()
+  const headers = { ...request.headers, "content-digest": "constructor=:AAAA:" }
+  const damaged = requestOf(request.method, request.targetUri, usual.body, headers)
+  expect(() => verifyRequestSignature(damaged, readRequestSignature(damaged), keys, now)).toThrow(ApiError)
+})

@@ -18,6 +18,8 @@ test.each(["constructor", "toString", "valueOf", "hasOwnProperty", "__proto__"])
       value: "x",
     })
     expect(() => parseFilter(JSON.parse(`{"${name}":[{"id":"a"}]}`), table)).toThrow(ApiError)
-    expect(() => parseFilter(JSON.parse(`{"${name}":"x"}`), { fields: table.fields })).toThrow(/is not a field to filter by/)
+    expect(() => parseFilter(JSON.parse(`{"${name}":"x"}`), { fields: table.fields })).toThrow(
+      /is not a field to filter by/,
+    )
   },
 )

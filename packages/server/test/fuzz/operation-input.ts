@@ -41,11 +41,13 @@ const bounds = {
 /** Inputs that the operation's schemas accept; with `damaged`, values of other types in places of the body. */
 export function inputOf(operation: Operation, known: KnownTexts, damaged: boolean): fc.Arbitrary<OperationInput> {
   const body = operation.body === null ? fc.constant(undefined) : ofSchema(shapeOf(operation.body), known, damaged)
-  return fc
-    .tuple(ofSchema(shapeOf(operation.params), known, false), validOf(shapeOf(operation.query), known, damaged), body)
-    .map(([params, query, body]) => ({ target: targetOf(operation.path, params, query), body }))
-    // The runtime refuses longer ones before anybody reads them.
-    .filter(({ target }) => target.length <= limits.urlCharsMax)
+  return (
+    fc
+      .tuple(ofSchema(shapeOf(operation.params), known, false), validOf(shapeOf(operation.query), known, damaged), body)
+      .map(([params, query, body]) => ({ target: targetOf(operation.path, params, query), body }))
+      // The runtime refuses longer ones before anybody reads them.
+      .filter(({ target }) => target.length <= limits.urlCharsMax)
+  )
 }
 
 const shapeOf = (schema: TSchema): SchemaShape => schema as unknown as SchemaShape
@@ -64,7 +66,21 @@ function targetOf(template: string, params: unknown, query: unknown): string {
 }
 
 const hostile = fc.oneof(
-  fc.constantFrom<unknown>(null, 0, -1, 1e308, "", "\0", "\ud800", [], [[]], {}, { $ne: null }, true, "x".repeat(5_000)),
+  fc.constantFrom<unknown>(
+    null,
+    0,
+    -1,
+    1e308,
+    "",
+    "\0",
+    "\ud800",
+    [],
+    [[]],
+    {},
+    { $ne: null },
+    true,
+    "x".repeat(5_000),
+  ),
   fc.jsonValue({ maxDepth: 2 }),
 )
 
@@ -83,7 +99,10 @@ function validOf(schema: SchemaShape, known: KnownTexts, damaged: boolean): fc.A
     case "integer":
       return numberOf(schema)
     case "number":
-      return fc.oneof(numberOf(schema), fc.double({ min: schema.minimum ?? -1e9, max: schema.maximum ?? 1e9, noNaN: true }))
+      return fc.oneof(
+        numberOf(schema),
+        fc.double({ min: schema.minimum ?? -1e9, max: schema.maximum ?? 1e9, noNaN: true }),
+      )
     case "boolean":
       return fc.boolean()
     case "null":
@@ -115,7 +134,9 @@ function textOf({ pattern, minLength = 0, maxLength }: SchemaShape, known: Known
       ? fc.string({ unit: "grapheme", minLength, maxLength: charsMax })
       : fc.stringMatching(form, { size: "small" }).filter(fits)
   const fitting = known.filter(fits)
-  return fitting.length === 0 ? made : fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...fitting) }, { weight: 1, arbitrary: made })
+  return fitting.length === 0
+    ? made
+    : fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...fitting) }, { weight: 1, arbitrary: made })
 }
 
 function objectOf(schema: SchemaShape, known: KnownTexts, damaged: boolean): fc.Arbitrary<unknown> {

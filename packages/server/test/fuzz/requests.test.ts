@@ -55,8 +55,35 @@ describe("targets and routes", () => {
   }
 
   const segments = fc.oneof(
-    fc.constantFrom("api", "v2", "admin", "v1", "apps", "users", "chat", "channels", "query", "messaging", "deactivate"),
-    fc.constantFrom("", ".", "..", "%2e", "%2E%2e", "%2f", "%00", "%", "%zz", "%c0%af", "API", "Users", "users ", "a%20b"),
+    fc.constantFrom(
+      "api",
+      "v2",
+      "admin",
+      "v1",
+      "apps",
+      "users",
+      "chat",
+      "channels",
+      "query",
+      "messaging",
+      "deactivate",
+    ),
+    fc.constantFrom(
+      "",
+      ".",
+      "..",
+      "%2e",
+      "%2E%2e",
+      "%2f",
+      "%00",
+      "%",
+      "%zz",
+      "%c0%af",
+      "API",
+      "Users",
+      "users ",
+      "a%20b",
+    ),
     fc.constantFrom("__proto__", "constructor", "toString", ";x=1", "users;x", "%75sers", "{type}", "*"),
     fc.string({ maxLength: 5 }).map((text) => text.replace(/[/?]/g, "")),
   )
@@ -82,40 +109,68 @@ describe("targets and routes", () => {
   )
   const methods = fc.constantFrom("GET", "POST", "DELETE", "PATCH", "get", "Post", "HEAD", "TRACE", "__proto__")
 
-  test("case 34: no spelling of a path reaches another route than the one that it spells", () => {
-    let found = 0
-    fuzz("paths", fc.tuple(methods, paths), ([method, path]) => {
-      const naive = findNaively(method, path)
-      const match = orRefusal([inputCode], () => router.find(method, path)?.value ?? "")
-      // A broken escape in a parameter is refused, at the very route that it would have reached.
-      if (match === null) expect(naive === null ? null : /%/.test(path)).toBe(true)
-      else expect(match).toBe(naive ?? "")
-      if (match) found += 1
-    })
-    expect(found).toBeGreaterThan(0)
-  }, fuzzTimeoutMs)
+  test(
+    "case 34: no spelling of a path reaches another route than the one that it spells",
+    () => {
+      let found = 0
+      fuzz("paths", fc.tuple(methods, paths), ([method, path]) => {
+        const naive = findNaively(method, path)
+        const match = orRefusal([inputCode], () => router.find(method, path)?.value ?? "")
+        // A broken escape in a parameter is refused, at the very route that it would have reached.
+        if (match === null) expect(naive === null ? null : /%/.test(path)).toBe(true)
+        else expect(match).toBe(naive ?? "")
+        if (match) found += 1
+      })
+      expect(found).toBeGreaterThan(0)
+    },
+    fuzzTimeoutMs,
+  )
 
-  test("case 66: any URL is read or refused, and its query as written", () => {
-    const pieces = fc.oneof(
-      fc.constantFrom("&", "=", "?", "#", "[", "]", "[]", "[0]", "%", "%41", "%zz", "%00", "+", "api_key", "__proto__"),
-      fc.string({ unit: "binary", maxLength: 3 }),
-    )
-    const queries = fc.array(pieces, { maxLength: 12 }).map((parts) => parts.join(""))
-    fuzz("targets", fc.tuple(fc.constantFrom("http://weir.test", "https://a:1", "", "x"), paths, queries), ([origin, path, query]) => {
-      const target = orRefusal([inputCode], () => parseTarget(`${origin}${path}?${query}`))
-      // Another question mark in the path begins the query there.
-      if (target !== null && !path.includes("?")) {
-        expect(target.path).toBe(origin === "" || origin === "x" ? target.path : path)
-        for (const [name, values] of target.query) {
-          expect(typeof name).toBe("string")
-          expect(values.length).toBeGreaterThan(0)
-        }
-      }
-      const once = orRefusal([inputCode], () => JSON.stringify([...parseQuery(query)]))
-      const twice = orRefusal([inputCode], () => JSON.stringify([...parseQuery(query)]))
-      expect(twice).toBe(once)
-    })
-  }, fuzzTimeoutMs)
+  test(
+    "case 66: any URL is read or refused, and its query as written",
+    () => {
+      const pieces = fc.oneof(
+        fc.constantFrom(
+          "&",
+          "=",
+          "?",
+          "#",
+          "[",
+          "]",
+          "[]",
+          "[0]",
+          "%",
+          "%41",
+          "%zz",
+          "%00",
+          "+",
+          "api_key",
+          "__proto__",
+        ),
+        fc.string({ unit: "binary", maxLength: 3 }),
+      )
+      const queries = fc.array(pieces, { maxLength: 12 }).map((parts) => parts.join(""))
+      fuzz(
+        "targets",
+        fc.tuple(fc.constantFrom("http://weir.test", "https://a:1", "", "x"), paths, queries),
+        ([origin, path, query]) => {
+          const target = orRefusal([inputCode], () => parseTarget(`${origin}${path}?${query}`))
+          // Another question mark in the path begins the query there.
+          if (target !== null && !path.includes("?")) {
+            expect(target.path).toBe(origin === "" || origin === "x" ? target.path : path)
+            for (const [name, values] of target.query) {
+              expect(typeof name).toBe("string")
+              expect(values.length).toBeGreaterThan(0)
+            }
+          }
+          const once = orRefusal([inputCode], () => JSON.stringify([...parseQuery(query)]))
+          const twice = orRefusal([inputCode], () => JSON.stringify([...parseQuery(query)]))
+          expect(twice).toBe(once)
+        },
+      )
+    },
+    fuzzTimeoutMs,
+  )
 })
 
 describe("signed requests (RFC 9421)", () => {
@@ -160,14 +215,45 @@ describe("signed requests (RFC 9421)", () => {
   const codes = [5, 40, 42, 43]
 
   const inserted = fc.oneof(
-    fc.constantFrom('"', "(", ")", ";", "=", ":", ",", " ", ";created=1", ';alg="none"', ";expires=1", "sig1=", "sig2=()"),
-    fc.constantFrom('"@authority"', '"__proto__"', '"constructor"', "constructor=:AAAA:", "__proto__=:AA==:", "sha-512=:AA==:"),
+    fc.constantFrom(
+      '"',
+      "(",
+      ")",
+      ";",
+      "=",
+      ":",
+      ",",
+      " ",
+      ";created=1",
+      ';alg="none"',
+      ";expires=1",
+      "sig1=",
+      "sig2=()",
+    ),
+    fc.constantFrom(
+      '"@authority"',
+      '"__proto__"',
+      '"constructor"',
+      "constructor=:AAAA:",
+      "__proto__=:AA==:",
+      "sha-512=:AA==:",
+    ),
     fc.constantFrom(', sig1=("@method")', ";nonce=1", ';keyid="x:y:z"', "*", "\t", "\\", ";tag", ";;"),
     fc.string({ unit: "grapheme", maxLength: 3 }),
   )
   const edits = fc.array(
     fc.tuple(
-      fc.constantFrom<keyof Parts>("method", "target", "body", "input", "input", "input", "signature", "digest", "digest"),
+      fc.constantFrom<keyof Parts>(
+        "method",
+        "target",
+        "body",
+        "input",
+        "input",
+        "input",
+        "signature",
+        "digest",
+        "digest",
+      ),
       fc.double({ min: 0, max: 1, noNaN: true }),
       fc.oneof(fc.constant(0), fc.nat({ max: 6 }), fc.constant(1_000)),
       inserted,
@@ -175,43 +261,67 @@ describe("signed requests (RFC 9421)", () => {
     { maxLength: 3 },
   )
 
-  test("case 66: a damaged signature proves nothing but what was signed, and never throws another error", () => {
-    let accepted = 0
-    fuzz("request signatures", edits, (changes) => {
-      const parts = { ...good }
-      for (const [name, at, length, text] of changes) {
-        const start = Math.floor(at * parts[name].length)
-        parts[name] = parts[name].slice(0, start) + text + parts[name].slice(start + length)
-      }
-      const request = requestOf(parts)
-      const proving = orRefusal(codes, () => verifyRequestSignature(request, readRequestSignature(request), keys, now))
-      if (proving === null) return
-      accepted += 1
-      // Everything that the signature speaks for is as it was signed.
-      expect([parts.method, parts.target, parts.body]).toEqual([good.method, good.target, good.body])
-      const { signature, nonce, covered } = readRequestSignature(request)
-      expect(Buffer.from(signature).equals(mac)).toBe(true)
-      expect([nonce, covered.length]).toEqual(["n".repeat(16), 4])
-    })
-    expect(accepted).toBeGreaterThan(0)
-  }, fuzzTimeoutMs)
+  test(
+    "case 66: a damaged signature proves nothing but what was signed, and never throws another error",
+    () => {
+      let accepted = 0
+      fuzz("request signatures", edits, (changes) => {
+        const parts = { ...good }
+        for (const [name, at, length, text] of changes) {
+          const start = Math.floor(at * parts[name].length)
+          parts[name] = parts[name].slice(0, start) + text + parts[name].slice(start + length)
+        }
+        const request = requestOf(parts)
+        const proving = orRefusal(codes, () =>
+          verifyRequestSignature(request, readRequestSignature(request), keys, now),
+        )
+        if (proving === null) return
+        accepted += 1
+        // Everything that the signature speaks for is as it was signed.
+        expect([parts.method, parts.target, parts.body]).toEqual([good.method, good.target, good.body])
+        const { signature, nonce, covered } = readRequestSignature(request)
+        expect(Buffer.from(signature).equals(mac)).toBe(true)
+        expect([nonce, covered.length]).toEqual(["n".repeat(16), 4])
+      })
+      expect(accepted).toBeGreaterThan(0)
+    },
+    fuzzTimeoutMs,
+  )
 })
 
-test("case 65: whatever a client says of itself, it counts for one of the platforms, and none says server", () => {
-  const words = fc.constantFrom("ios", "iOS", "swift", "android", "kotlin", "axios", "server", "-", "_", "/", " ", "web", "1.2")
-  const clients = fc.oneof(
-    fc.array(words, { maxLength: 20 }).map((parts) => parts.join("")),
-    fc.string({ unit: "binary", maxLength: 300 }),
-  )
-  const counted = new Set<string>()
-  fuzz("platforms", clients, (client) => {
-    const platform = platformOf(false, client)
-    counted.add(platform)
-    expect(platforms).toContain(platform)
-    expect(platform).not.toBe("server")
-    expect(platformOf(true, client)).toBe("server")
-    // Nothing behind the part that is looked at changes the answer.
-    if (client.length >= 200) expect(platformOf(false, `${client} ios`)).toBe(platform)
-  })
-  expect([...counted].sort()).toEqual(["android", "ios", "web"])
-}, fuzzTimeoutMs)
+test(
+  "case 65: whatever a client says of itself, it counts for one of the platforms, and none says server",
+  () => {
+    const words = fc.constantFrom(
+      "ios",
+      "iOS",
+      "swift",
+      "android",
+      "kotlin",
+      "axios",
+      "server",
+      "-",
+      "_",
+      "/",
+      " ",
+      "web",
+      "1.2",
+    )
+    const clients = fc.oneof(
+      fc.array(words, { maxLength: 20 }).map((parts) => parts.join("")),
+      fc.string({ unit: "binary", maxLength: 300 }),
+    )
+    const counted = new Set<string>()
+    fuzz("platforms", clients, (client) => {
+      const platform = platformOf(false, client)
+      counted.add(platform)
+      expect(platforms).toContain(platform)
+      expect(platform).not.toBe("server")
+      expect(platformOf(true, client)).toBe("server")
+      // Nothing behind the part that is looked at changes the answer.
+      if (client.length >= 200) expect(platformOf(false, `${client} ios`)).toBe(platform)
+    })
+    expect([...counted].sort()).toEqual(["android", "ios", "web"])
+  },
+  fuzzTimeoutMs,
+)

@@ -40,49 +40,57 @@ function matchesNaively(pattern: string, name: string): boolean {
   })
 }
 
-test("case 66: a scope covers what it says and nothing else, for names of any form", () => {
-  let covered = 0
-  fuzz("scopes", fc.tuple(scopesOf, asked, nameOf), ([claim, action, name]) => {
-    const scopes = parseScopes(claim)
-    const isFor = (given: string): boolean =>
-      given === action.level ||
-      given === action.id ||
-      (given === "join" && (action.id === "join-call" || action.id === "read-call"))
-    const expected = Object.entries(claim).some(
-      ([pattern, given]) => given.some(isFor) && matchesNaively(pattern, name),
-    )
-    expect(isCovered(scopes, action, name)).toBe(expected)
-    if (expected) covered += 1
-    const isAny = Object.entries(claim).some(([pattern, given]) => given.length > 0 && matchesNaively(pattern, name))
-    expect(isMentioned(scopes, name)).toBe(isAny)
-    const [product = "", type = "", id = "", ...rest] = name.split(":")
-    if (rest.length > 0 || !["chat", "feeds", "video", "app"].includes(product)) return
-    if (name.split(":").length !== 3) return
-    // A list says the same as the single question.
-    const listed = coveredNames(scopes, action, product).some(
-      (of) => matchesSegment(of.type, type) && matchesSegment(of.id, id),
-    )
-    expect(listed).toBe(expected)
-  })
-  expect(covered).toBeGreaterThan(0)
-}, fuzzTimeoutMs)
-
-test("case 66: a claim of any form is scopes or a RangeError, and what is accepted has the grammar's form", () => {
-  const claims = fc.oneof(
-    fc.jsonValue({ maxDepth: 3 }),
-    fc.dictionary(
-      fc.oneof(patterns, fc.string({ unit: "binary", maxLength: 12 }), fc.constantFrom("__proto__", "a:b:c:d", "::")),
-      fc.oneof(fc.array(fc.oneof(actions, fc.string({ maxLength: 5 })), { maxLength: 4 }), fc.jsonValue()),
-      { maxKeys: 4 },
-    ),
-  )
-  fuzz("scopes claims", claims, (claim) => {
-    try {
+test(
+  "case 66: a scope covers what it says and nothing else, for names of any form",
+  () => {
+    let covered = 0
+    fuzz("scopes", fc.tuple(scopesOf, asked, nameOf), ([claim, action, name]) => {
       const scopes = parseScopes(claim)
-      for (const pattern of Object.keys(scopes)) expect(pattern).toMatch(/^(chat|feeds|video|app|\*):[^:]+:[^:]+$/)
-      expect(isCovered(scopes, { id: "toString", level: "read" }, "__proto__:a:b")).toBe(false)
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-    }
-  })
-}, fuzzTimeoutMs)
+      const isFor = (given: string): boolean =>
+        given === action.level ||
+        given === action.id ||
+        (given === "join" && (action.id === "join-call" || action.id === "read-call"))
+      const expected = Object.entries(claim).some(
+        ([pattern, given]) => given.some(isFor) && matchesNaively(pattern, name),
+      )
+      expect(isCovered(scopes, action, name)).toBe(expected)
+      if (expected) covered += 1
+      const isAny = Object.entries(claim).some(([pattern, given]) => given.length > 0 && matchesNaively(pattern, name))
+      expect(isMentioned(scopes, name)).toBe(isAny)
+      const [product = "", type = "", id = "", ...rest] = name.split(":")
+      if (rest.length > 0 || !["chat", "feeds", "video", "app"].includes(product)) return
+      if (name.split(":").length !== 3) return
+      // A list says the same as the single question.
+      const listed = coveredNames(scopes, action, product).some(
+        (of) => matchesSegment(of.type, type) && matchesSegment(of.id, id),
+      )
+      expect(listed).toBe(expected)
+    })
+    expect(covered).toBeGreaterThan(0)
+  },
+  fuzzTimeoutMs,
+)
+
+test(
+  "case 66: a claim of any form is scopes or a RangeError, and what is accepted has the grammar's form",
+  () => {
+    const claims = fc.oneof(
+      fc.jsonValue({ maxDepth: 3 }),
+      fc.dictionary(
+        fc.oneof(patterns, fc.string({ unit: "binary", maxLength: 12 }), fc.constantFrom("__proto__", "a:b:c:d", "::")),
+        fc.oneof(fc.array(fc.oneof(actions, fc.string({ maxLength: 5 })), { maxLength: 4 }), fc.jsonValue()),
+        { maxKeys: 4 },
+      ),
+    )
+    fuzz("scopes claims", claims, (claim) => {
+      try {
+        const scopes = parseScopes(claim)
+        for (const pattern of Object.keys(scopes)) expect(pattern).toMatch(/^(chat|feeds|video|app|\*):[^:]+:[^:]+$/)
+        expect(isCovered(scopes, { id: "toString", level: "read" }, "__proto__:a:b")).toBe(false)
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error
+      }
+    })
+  },
+  fuzzTimeoutMs,
+)

@@ -21,7 +21,12 @@ const ec = generateKeyPairSync("ec", { namedCurve: "P-256" })
 const ed = generateKeyPairSync("ed25519")
 const keys: readonly VerificationKey[] = [
   { kid: "hs", alg: "HS256", key: importSecret(secret), state: "active" },
-  { kid: "es", alg: "ES256", key: createPublicKey(ec.publicKey.export({ format: "pem", type: "spki" })), state: "active" },
+  {
+    kid: "es",
+    alg: "ES256",
+    key: createPublicKey(ec.publicKey.export({ format: "pem", type: "spki" })),
+    state: "active",
+  },
   {
     kid: "ed",
     alg: "EdDSA",
@@ -49,7 +54,11 @@ function mint(header: string, payload: string, alg: string): string {
 
 const good = (["HS256", "ES256", "EdDSA"] as const).flatMap((alg, index) => {
   const kid = ["hs", "es", "ed"][index]
-  return [{ alg, typ: "JWT" }, { alg, typ: "JWT", kid }, { kid, alg }].flatMap((header) =>
+  return [
+    { alg, typ: "JWT" },
+    { alg, typ: "JWT", kid },
+    { kid, alg },
+  ].flatMap((header) =>
     [
       { user_id: "jessica", iat: 1_700_000_000, exp: 1_700_003_600 },
       { server: true, iat: 1_700_000_000 },
@@ -130,60 +139,73 @@ const mutants: fc.Arbitrary<string> = fc.oneof(
 /** Refusals that a token may get: malformed (5), and those of the time and the signature (40 to 43). */
 const codes = new Set([5, 40, 41, 42, 43])
 
-test("case 66: damaged tokens are refused as what they are, and only signed texts are let in", () => {
-  let accepted = 0
-  fuzz("tokens", fc.oneof({ weight: 1, arbitrary: sourceOf }, { weight: 30, arbitrary: mutants }), (token) => {
-    let isProved = false
-    try {
-      verifyToken(token, keys, "testkey12345")
-      isProved = true
-    } catch (error) {
-      if (!(error instanceof ApiError) || !codes.has(error.code)) throw error
-    }
-    if (isProved) {
-      accepted += 1
-      expect(signed.has(token)).toBe(true)
-    }
-    if (isDevToken(token)) {
+test(
+  "case 66: damaged tokens are refused as what they are, and only signed texts are let in",
+  () => {
+    let accepted = 0
+    fuzz("tokens", fc.oneof({ weight: 1, arbitrary: sourceOf }, { weight: 30, arbitrary: mutants }), (token) => {
+      let isProved = false
       try {
-        expect(readDevToken(token).kind).toBe("development")
+        verifyToken(token, keys, "testkey12345")
+        isProved = true
+      } catch (error) {
+        if (!(error instanceof ApiError) || !codes.has(error.code)) throw error
+      }
+      if (isProved) {
+        accepted += 1
+        expect(signed.has(token)).toBe(true)
+      }
+      if (isDevToken(token)) {
+        try {
+          expect(readDevToken(token).kind).toBe("development")
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.code !== 5) throw error
+        }
+      }
+      const problem = formProblem(token)
+      expect(problem === null || problem.length > 0).toBe(true)
+      // Whatever is let in has no fault of form.
+      if (isProved) expect(problem).toBeNull()
+    })
+    expect(accepted).toBeGreaterThan(0)
+  },
+  fuzzTimeoutMs,
+)
+
+test(
+  "case 66: signed nonsense is refused as malformed, and what is let in says one thing",
+  () => {
+    const payloads = fc.oneof(
+      fc.dictionary(names, values, { maxKeys: 6 }).map((claims) => JSON.stringify(claims)),
+      fc
+        .tuple(names, values, values)
+        .map(
+          ([name, a, b]) =>
+            `{${JSON.stringify(name)}:${JSON.stringify(a)},"\\u00${name.charCodeAt(0).toString(16)}${name.slice(1)}":${JSON.stringify(b)}}`,
+        ),
+      fc.json({ maxDepth: 6 }),
+      fc.string({ unit: "binary", maxLength: 60 }),
+    )
+    let accepted = 0
+    fuzz("signed payloads", fc.tuple(payloads, fc.constantFrom("HS256", "EdDSA")), ([payload, alg]) => {
+      const token = mint(JSON.stringify({ alg }), payload, alg)
+      try {
+        const { claims } = verifyToken(token, keys, "testkey12345")
+        accepted += 1
+        const plain = JSON.parse(payload) as Record<string, unknown>
+        // Never a server by accident: somebody who is named is that user.
+        if (Object.hasOwn(plain, "user_id")) expect(claims.kind).not.toBe("server")
+        if (claims.kind === "server") expect(claims.userId).toBeNull()
+        if (Object.hasOwn(plain, "scopes")) expect(claims.scopes).not.toBeNull()
+        else expect(claims.scopes).toBeNull()
+        for (const at of [claims.exp, claims.iat, claims.nbf]) expect(at === null || at >= 0).toBe(true)
       } catch (error) {
         if (!(error instanceof ApiError) || error.code !== 5) throw error
+      } finally {
+        signed.clear()
       }
-    }
-    const problem = formProblem(token)
-    expect(problem === null || problem.length > 0).toBe(true)
-    // Whatever is let in has no fault of form.
-    if (isProved) expect(problem).toBeNull()
-  })
-  expect(accepted).toBeGreaterThan(0)
-}, fuzzTimeoutMs)
-
-test("case 66: signed nonsense is refused as malformed, and what is let in says one thing", () => {
-  const payloads = fc.oneof(
-    fc.dictionary(names, values, { maxKeys: 6 }).map((claims) => JSON.stringify(claims)),
-    fc.tuple(names, values, values).map(([name, a, b]) => `{${JSON.stringify(name)}:${JSON.stringify(a)},"\\u00${name.charCodeAt(0).toString(16)}${name.slice(1)}":${JSON.stringify(b)}}`),
-    fc.json({ maxDepth: 6 }),
-    fc.string({ unit: "binary", maxLength: 60 }),
-  )
-  let accepted = 0
-  fuzz("signed payloads", fc.tuple(payloads, fc.constantFrom("HS256", "EdDSA")), ([payload, alg]) => {
-    const token = mint(JSON.stringify({ alg }), payload, alg)
-    try {
-      const { claims } = verifyToken(token, keys, "testkey12345")
-      accepted += 1
-      const plain = JSON.parse(payload) as Record<string, unknown>
-      // Never a server by accident: somebody who is named is that user.
-      if (Object.hasOwn(plain, "user_id")) expect(claims.kind).not.toBe("server")
-      if (claims.kind === "server") expect(claims.userId).toBeNull()
-      if (Object.hasOwn(plain, "scopes")) expect(claims.scopes).not.toBeNull()
-      else expect(claims.scopes).toBeNull()
-      for (const at of [claims.exp, claims.iat, claims.nbf]) expect(at === null || at >= 0).toBe(true)
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.code !== 5) throw error
-    } finally {
-      signed.clear()
-    }
-  })
-  expect(accepted).toBeGreaterThan(0)
-}, fuzzTimeoutMs)
+    })
+    expect(accepted).toBeGreaterThan(0)
+  },
+  fuzzTimeoutMs,
+)

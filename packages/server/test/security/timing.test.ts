@@ -132,7 +132,8 @@ test.each(Object.keys(comparisons))(
       )
       const own = welchT(first, last)
       seen.push({ leak, own })
-      if (leak > bounds.tOfLeakMin && own * bounds.timesSmaller < leak && own < bounds.tOfLeakMin / bounds.timesSmaller) break
+      if (leak > bounds.tOfLeakMin && own * bounds.timesSmaller < leak && own < bounds.tOfLeakMin / bounds.timesSmaller)
+        break
     }
     const { leak, own } = seen.at(-1) as { leak: number; own: number }
     console.log(`timing of ${name}: |t| ${own.toFixed(1)}, of a comparison that leaks ${leak.toFixed(1)}`)

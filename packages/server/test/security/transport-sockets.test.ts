@@ -120,7 +120,10 @@ describe("case 64: slow handshakes", () => {
       endless.socket.write(`X-${sent}: ${"y".repeat(2_000)}\r\n`)
       await Bun.sleep(5)
     }
-    await until("the head is refused", () => endless?.isClosed() === true || /^HTTP\/1\.1 4\d\d/.test(endless?.received() ?? ""))
+    await until(
+      "the head is refused",
+      () => endless?.isClosed() === true || /^HTTP\/1\.1 4\d\d/.test(endless?.received() ?? ""),
+    )
     await expectOthersServed()
   })
 })
@@ -139,21 +142,25 @@ describe("case 64: frames", () => {
     return connection
   }
 
-  test.each([false, true])("a message in a million fragments ends the socket at its bound (admitted: %p)", async (admitted) => {
-    const connection = await open(admitted)
-    connection.socket.write(frame(1, "x", false))
-    const fragments = Buffer.concat(Array.from({ length: 10_000 }, () => frame(0, "x", false)))
-    const before = process.memoryUsage().rss
-    for (let sent = 0; sent < 100 && !connection.isClosed(); sent++) {
-      if (!connection.socket.write(fragments)) {
-        await new Promise<void>((go) => connection.socket.once("drain", go).once("close", () => go()))
+  test.each([false, true])(
+    "a message in a million fragments ends the socket at its bound (admitted: %p)",
+    async (admitted) => {
+      const connection = await open(admitted)
+      connection.socket.write(frame(1, "x", false))
+      const fragments = Buffer.concat(Array.from({ length: 10_000 }, () => frame(0, "x", false)))
+      const before = process.memoryUsage().rss
+      for (let sent = 0; sent < 100 && !connection.isClosed(); sent++) {
+        if (!connection.socket.write(fragments)) {
+          await new Promise<void>((go) => connection.socket.once("drain", go).once("close", () => go()))
+        }
+        await Bun.sleep(1)
       }
-      await Bun.sleep(1)
-    }
-    await until("the socket ends", connection.isClosed)
-    expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024)
-    await expectOthersServed()
-  }, 20_000)
+      await until("the socket ends", connection.isClosed)
+      expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024)
+      await expectOthersServed()
+    },
+    20_000,
+  )
 
   test("empty fragments without end are no message without end", async () => {
     const connection = await open(true)
@@ -183,7 +190,9 @@ describe("case 64: frames", () => {
   test.each([9, 10])("a flood of control frames (opcode %p) ends the socket like one of messages", async (opcode) => {
     for (const admitted of [false, true]) {
       const connection = await open(admitted)
-      const some = Buffer.concat(Array.from({ length: limits.framesPerMinuteMax + 1 }, () => frame(opcode, "x".repeat(125))))
+      const some = Buffer.concat(
+        Array.from({ length: limits.framesPerMinuteMax + 1 }, () => frame(opcode, "x".repeat(125))),
+      )
       connection.socket.write(some)
       await until(`the socket ends (admitted: ${admitted})`, connection.isClosed, 3_000)
     }
@@ -194,7 +203,11 @@ describe("case 64: frames", () => {
     const id = "still"
     const channel = `/api/v2/chat/channels/messaging/${id}`
     expect(
-      (await t.call("POST", `${channel}/query`, { body: { data: { created_by_id: "bob", members: ["bob", "jessica"] } } })).status,
+      (
+        await t.call("POST", `${channel}/query`, {
+          body: { data: { created_by_id: "bob", members: ["bob", "jessica"] } },
+        })
+      ).status,
     ).toBe(201)
     const stuck = await openTcpSocket(t.url, connectPath)
     stuck.send(1, JSON.stringify({ token: userToken("jessica"), user_details: { id: "jessica" } }))
@@ -216,7 +229,10 @@ describe("case 64: frames", () => {
     while (!isGone && sentBytes < bytesSentMax && (sentBytes === 0 || (await isOnline()))) {
       await Promise.all(
         Array.from({ length: 40 }, () =>
-          t.call("POST", `${channel}/message`, { as: userToken("bob"), body: { message: { text: text.slice(0, 4_900) } } }),
+          t.call("POST", `${channel}/message`, {
+            as: userToken("bob"),
+            body: { message: { text: text.slice(0, 4_900) } },
+          }),
         ),
       )
       sentBytes += 40 * 5_000

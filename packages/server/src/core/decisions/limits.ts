@@ -14,6 +14,8 @@ export const limits = {
   pruneBatchMax: 5_000,
   /** Texts in a decision: what callers send appears in some. */
   textCharsMax: 500,
+  /** Of what came as an API key and has not the form of one. */
+  strangeKeyCharsMax: 4,
   factsMax: 20,
   checksMax: 30,
   pageSizeDefault: 25,

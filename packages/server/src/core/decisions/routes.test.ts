@@ -143,6 +143,10 @@ for (const kind of databaseKinds) {
       const refused = JSON.stringify(await decisionOf(await query(basic)))
       expect(refused).not.toContain("s3cr3t")
       expect(refused).not.toContain(basic.slice(6, 40))
+      const mistaken = await server.call("GET", "/api/v2/users", { as: token, apiKey: "s3cr3t".repeat(8) })
+      const decision = await decisionOf(mistaken)
+      expect(decision.caller.api_key).toBe("s3cr…")
+      expect(JSON.stringify(decision)).not.toContain("s3cr3t")
     })
 
     test("case 33: a decision is found through its own app and no other, and only by operators", async () => {

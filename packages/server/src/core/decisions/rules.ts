@@ -1,4 +1,4 @@
-import { type ApiError, userIdOf } from "@weir/protocol"
+import { type ApiError, apiKeyPattern, userIdOf } from "@weir/protocol"
 import { authenticationChecks } from "../../authenticate/authenticate.ts"
 import { inspectToken } from "../../authenticate/inspect.ts"
 import type { Denied } from "../../authorize/decide.ts"
@@ -73,7 +73,7 @@ export function decisionOf(refusal: Refusal, id: string, appId: number | null): 
       kind: caller?.kind ?? null,
       user_id: caller === null ? null : userIdOf(caller),
       role: caller !== null && "role" in caller ? caller.role : null,
-      api_key: refusal.apiKey === null ? null : cut(refusal.apiKey, 64),
+      api_key: shownKey(refusal.apiKey),
       address: cut(refusal.address, 64),
       client: refusal.client === null ? null : cut(refusal.client, 200),
     },
@@ -90,6 +90,12 @@ export function decisionOf(refusal: Refusal, id: string, appId: number | null): 
     ),
   }
 }
+
+const apiKeys = new RegExp(apiKeyPattern)
+
+// What has not the form of a key may be the secret, which some take for it: enough is kept to recognise it by.
+const shownKey = (apiKey: string | null): string | null =>
+  apiKey === null || apiKeys.test(apiKey) ? apiKey : `${cut(apiKey.slice(0, limits.strangeKeyCharsMax))}…`
 
 function failedOf({ error, denied, stage }: Refusal): Decision["failed"] {
   const last = denied?.checks.findLast(({ passed }) => !passed)

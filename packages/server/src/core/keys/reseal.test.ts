@@ -38,6 +38,7 @@ import { newKey, newSecret, secretContext } from "./rules.ts"
 import {
   deleteNodeReport,
   insertKey,
+  insertMasterKeyCheck,
   insertSecret,
   type SecretRow,
   selectDeployment,
@@ -293,6 +294,15 @@ function rotationOn(database: () => Database): void {
       expect((await selectDeployment(world.db.read))?.deployment_id).toBe(first)
       await rotateMasterKey(world.parts())
       expect(await joinDeployment(world.db, world.follow(), startMs)).toBe(first)
+    }))
+
+  test("a deployment from before it had an id keeps the name that it had: its key's", () =>
+    inWorld(async (world) => {
+      const { currentId } = world.follow()
+      await world.db.transact((tx) => insertMasterKeyCheck(tx, currentId))
+      const [added, file] = [generateMasterKeyText(), world.lines]
+      world.lines = [added, ...file]
+      expect(await joinDeployment(world.db, world.follow(), startMs)).toBe(currentId)
     }))
 
   test("seals values of the form without a key's name anew, without taking them for half a rotation", () =>

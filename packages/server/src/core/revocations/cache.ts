@@ -13,7 +13,17 @@ import type { Logger } from "../../base/log.ts"
 import type { Bus } from "../../events/bus/bus.ts"
 import type { Database, Tx } from "../../store/database.ts"
 import { limits } from "./limits.ts"
-import { createTruth, type NodeAnswer, type OnShadow, type Receipt, type Truth, unsignedReceipt } from "./rules.ts"
+import {
+  applyRows,
+  type CloseSockets,
+  createTruth,
+  endError,
+  type NodeAnswer,
+  type OnShadow,
+  type Receipt,
+  type Truth,
+  unsignedReceipt,
+} from "./rules.ts"
 import {
   addShadowHits,
   type DeploymentKeyRow,
@@ -43,6 +53,11 @@ export interface Revocations {
   mayDeliver(): boolean
   /** What has ended a credential, or null. Throws as requireLease does. */
   check(question: RevocationQuestion): Revoked | null
+  /**
+   * Why a socket with this credential must not be let in at this moment, or null; for a credential that was checked a
+   * moment ago, so it counts as no use. Null as credential: nothing that can be revoked, only the lease is asked.
+   */
+  refusalOf(question: RevocationQuestion | null): ApiError | null
   /** After the commit of a revocation: applies it here, waits for the other nodes, and gives the signed receipt. */
   receipt(row: RevocationRow, committedAt: number): Promise<Receipt>
   /** After the commit of a change that needs no receipt: tells the others, and resolves when it holds here. */
@@ -58,15 +73,7 @@ export interface RevocationsParts {
   readonly clock: Clock
   readonly log: Logger
   readonly masterKey: MasterKey
-  /**
-   * Closes the open sockets of an app for which `endedBy` names an error, and answers how many; with `isDry` only
-   * counts them. The question is what authenticate asked for that socket's token.
-   */
-  readonly closeSockets: (
-    appId: number,
-    endedBy: (question: RevocationQuestion) => ApiError | null,
-    isDry: boolean,
-  ) => number
+  readonly closeSockets: CloseSockets
   /** Closes every socket: this node cannot know any more whom it serves. */
   readonly fence: (error: ApiError) => void
   /** Longest life of an app's tokens in seconds; null when nothing bounds it. */
@@ -325,6 +332,19 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
       requireLease()
       return truth.check(question, shadows.count)
     },
+    refusalOf(question) {
+      if (!hasLease()) return unavailable()
+      const found = question === null ? null : truth.check(question, null)
+      if (found === null) return null
+      const { level, revocationId, entry } = found
+      return endError(entry.isTerminal, {
+        check: "revocation",
+        rule: level,
+        detail: `its ${level} was revoked while the connection was being opened`,
+        remedy: `sign a new token, or undo revocation ${revocationId}`,
+        facts: { level, revocation_id: revocationId, issued_at: question?.proof.issuedAt ?? null },
+      })
+    },
     async news() {
       tellOthers()
       await readNews().catch((error) => log.warn("news of revocations could not be read", { cause: error }))
@@ -418,55 +438,6 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
     return { keyId: row.key_id, privateKey: open(parts.masterKey, row.sealed, receiptKeyContext(row.key_id)) }
   }
 }
-
-/**
- * Takes rows in, in one tick: first the truth, so that nobody new comes in, then the sockets that it ends. Answers how
- * many each revocation ended, or would have ended if it is a shadow; those that ended none are left out.
- */
-export function applyRows(
-  truth: Truth,
-  rows: readonly RevocationRow[],
-  closeSockets: RevocationsParts["closeSockets"],
-): Record<string, number> {
-  for (const row of rows) {
-    if (row.undone_at === null) truth.add(row)
-    else truth.remove(row)
-  }
-  const closed: Record<string, number> = {}
-  const ending = rows.filter(({ undone_at }) => undone_at === null)
-  // One look at the sockets of an app, however many revocations came at once.
-  for (const [appId, ofApp] of Map.groupBy(
-    ending.filter(({ mode }) => mode === "enforce"),
-    (row) => row.app_id,
-  )) {
-    const news = createTruth()
-    for (const row of ofApp) news.add(row)
-    const endedBy = (question: RevocationQuestion): ApiError | null => {
-      const found = news.check(question, null)
-      if (found === null) return null
-      closed[found.entry.id] = (closed[found.entry.id] ?? 0) + 1
-      return endError(found.entry.isTerminal)
-    }
-    closeSockets(appId, endedBy, false)
-  }
-  for (const row of ending.filter(({ mode }) => mode === "shadow")) {
-    const alone = createTruth()
-    alone.add({ ...row, mode: "enforce" })
-    const sockets = closeSockets(
-      row.app_id,
-      (question) => (alone.check(question, null) === null ? null : endError(false)),
-      true,
-    )
-    if (sockets > 0) closed[row.id] = sockets
-  }
-  return closed
-}
-
-/** What a socket is told that a revocation ends: come back with a new token, or stay away. */
-const endError = (isTerminal: boolean): ApiError =>
-  isTerminal
-    ? new ApiError("authentication", "This token has been revoked for good")
-    : new ApiError("tokenExpired", "This token has been revoked, please generate a new token")
 
 /** Counts whom shadows would have refused; in memory, written now and then. */
 function createShadowCounts(db: Database) {

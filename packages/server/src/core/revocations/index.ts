@@ -8,5 +8,5 @@ export {
   revoke,
   revokeWithReceipt,
 } from "./routes.ts"
-export { createTruth, type Receipt, type Truth } from "./rules.ts"
+export { applyRows, createTruth, endError, type Receipt, type Truth } from "./rules.ts"
 export { type RevocationRow, takeNonce } from "./store.ts"

@@ -114,6 +114,51 @@ describe("what a revocation ends", () => {
   })
 })
 
+test("property, case 44: what is forgotten is what no living token can be older than, or has run out, and nothing else", () => {
+  const lifeMs = 10_000
+  const nowMs = 100_000
+  const any = fc.record({
+    level: fc.constantFrom(...levels),
+    target: fc.constantFrom("", "a", "b"),
+    before_ms: fc.option(fc.integer({ min: 80_000, max: nowMs }), { nil: null }),
+    created_at: fc.integer({ min: 80_000, max: nowMs }),
+    expires_at: fc.option(fc.integer({ min: 90_000, max: 110_000 }), { nil: null }),
+    mode: fc.constantFrom("enforce" as const, "shadow" as const),
+  })
+  fc.assert(
+    fc.property(
+      fc.array(any, { maxLength: 20 }),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 5 }),
+      (given, isBound, stride) => {
+        const truth = createTruth()
+        const rows = given.map(row)
+        for (const one of rows) truth.add(one)
+        const isOver = ({ level, before_ms, created_at, expires_at }: RevocationRow): boolean =>
+          (expires_at !== null && expires_at < nowMs) ||
+          (isBound &&
+            (level === "app" || level === "user") &&
+            before_ms !== null &&
+            before_ms < nowMs - lifeMs &&
+            created_at < nowMs - lifeMs)
+        const walk = truth.prune(app, nowMs, isBound ? lifeMs : null, stride)
+        let step = walk.next()
+        while (step.done !== true) step = walk.next()
+        const over = rows.filter(isOver)
+        expect(step.value).toBe(over.length)
+        expect(truth.size).toBe(rows.length - over.length)
+        // Each of those that stay can be taken out, none of the others can.
+        for (const one of over) truth.remove(one)
+        expect(truth.size).toBe(rows.length - over.length)
+        for (const one of rows) truth.remove(one)
+        expect(truth.size).toBe(0)
+        expect(truth.appIds()).toEqual([])
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+})
+
 const anyRow = fc.record({
   level: fc.constantFrom(...levels),
   isOwn: fc.boolean(),

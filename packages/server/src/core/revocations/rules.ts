@@ -1,3 +1,4 @@
+import { ApiError, type Why } from "@weir/protocol"
 import type { RevocationQuestion, Revoked } from "../../authenticate/authenticate.ts"
 import { isRevoked } from "../../authenticate/token.ts"
 import { boundedLevels, type Level, type RevocationRow } from "./store.ts"
@@ -218,6 +219,65 @@ function endedBy(entries: Entries, question: RevocationQuestion, onShadow: OnSha
 const ends = ({ beforeMs }: Entry, issuedAt: number | null): boolean =>
   beforeMs === null || isRevoked(issuedAt, beforeMs / 1000)
 
+/**
+ * Closes the open sockets of an app for which `endedBy` names an error, and answers how many; with `isDry` only counts
+ * them. The question is what authenticate asked for that socket's token.
+ */
+export type CloseSockets = (
+  appId: number,
+  endedBy: (question: RevocationQuestion) => ApiError | null,
+  isDry: boolean,
+) => number
+
+/**
+ * Takes rows in, in one tick: first the truth, so that nobody new comes in, then the sockets that it ends. Answers how
+ * many each revocation ended, or would have ended if it is a shadow; those that ended none are left out.
+ */
+export function applyRows(
+  truth: Truth,
+  rows: readonly RevocationRow[],
+  closeSockets: CloseSockets,
+): Record<string, number> {
+  for (const row of rows) {
+    if (row.undone_at === null) truth.add(row)
+    else truth.remove(row)
+  }
+  const closed: Record<string, number> = {}
+  const ending = rows.filter(({ undone_at }) => undone_at === null)
+  // One look at the sockets of an app, however many revocations came at once.
+  for (const [appId, ofApp] of Map.groupBy(
+    ending.filter(({ mode }) => mode === "enforce"),
+    (row) => row.app_id,
+  )) {
+    const news = createTruth()
+    for (const row of ofApp) news.add(row)
+    const endedBy = (question: RevocationQuestion): ApiError | null => {
+      const found = news.check(question, null)
+      if (found === null) return null
+      closed[found.entry.id] = (closed[found.entry.id] ?? 0) + 1
+      return endError(found.entry.isTerminal)
+    }
+    closeSockets(appId, endedBy, false)
+  }
+  for (const row of ending.filter(({ mode }) => mode === "shadow")) {
+    const alone = createTruth()
+    alone.add({ ...row, mode: "enforce" })
+    const sockets = closeSockets(
+      row.app_id,
+      (question) => (alone.check(question, null) === null ? null : endError(false)),
+      true,
+    )
+    if (sockets > 0) closed[row.id] = sockets
+  }
+  return closed
+}
+
+/** What a socket is told that a revocation ends: come back with a new token, or stay away. */
+export const endError = (isTerminal: boolean, why?: Why): ApiError =>
+  isTerminal
+    ? new ApiError("authentication", "This token has been revoked for good", { why })
+    : new ApiError("tokenExpired", "This token has been revoked, please generate a new token", { why })
+
 const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
 /** A revocation as the management API shows it. */
@@ -232,6 +292,7 @@ export const revocationResponse = (row: RevocationRow) => ({
   created_by: row.created_by,
   created_at: new Date(row.created_at).toISOString(),
   undone_at: iso(row.undone_at),
+  expires_at: iso(row.expires_at),
   shadow: row.mode === "shadow" ? { hits: row.shadow_hits, users: row.shadow_users } : null,
   receipt: row.receipt === null ? null : (JSON.parse(row.receipt) as Receipt),
 })
