@@ -59,6 +59,16 @@ const exceptions: readonly Exception[] = [
     reason: "the noun of this module is what does work, so the module owns something that runs",
   },
   {
+    file: "packages/server/src/core/keys/ring.ts",
+    rule: "module-shape",
+    reason: "a node says again and again which master keys it holds, so the module owns something that runs",
+  },
+  {
+    file: "packages/server/src/core/keys/reseal.ts",
+    rule: "module-shape",
+    reason: "a rotation of the master key is steps of the command line, which no request waits for",
+  },
+  {
     file: "packages/server/src/core/audit/verify.ts",
     rule: "module-shape",
     reason: "walking the chain is neither a rule nor SQL, and the command line does it without a server",
@@ -117,7 +127,7 @@ const openFiles: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Files that see every layer, and what they build on; nothing below imports them. */
-const topFiles = ["server.ts", "gate.ts", "main.ts"]
+const topFiles = ["server.ts", "gate.ts", "sealed.ts", "main.ts"]
 
 interface PackageRule {
   /** Other packages of the workspace that it may import. */

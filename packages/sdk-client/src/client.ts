@@ -154,7 +154,7 @@ export class WeirClient {
   async setToken(tokenOrProvider: TokenOrProvider): Promise<void> {
     if (!tokenOrProvider) throw new TypeError("a token or a token provider is needed")
     const session = this.#sessionOrThrow()
-    const { connection, tokens, user, watches } = session
+    const { connection, tokens, user } = session
     if (tokens === null) throw new WeirConnectionError("not_connected", "an anonymous caller has no token")
     if (connection.state === "failed") {
       const next = this.#tokens(user.id, tokenOrProvider)

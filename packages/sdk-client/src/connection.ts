@@ -134,7 +134,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   function canReplace(token: string | null): boolean {
-    return token !== null && tokens !== null && tokens.canReplace(token)
+    return token !== null && tokens?.canReplace(token) === true
   }
 
   async function attempt(isReconnect: boolean): Promise<Welcome> {

@@ -181,6 +181,13 @@ export function createTokenSource(userId: string, given: TokenOrProvider, parts:
     if (held !== null && atMs < held.expiresAtMs) scheduleRenewal(atMs)
   }
 
+  // Nothing is held at first, when the provider failed, and when the server refused what there was: only this can loop,
+  // as fast as an app sends requests.
+  async function loadAnew(): Promise<string> {
+    if (inFlight === null && refusedTokens.length > 0 && !replacements.take()) throw tooOften()
+    return load()
+  }
+
   // While the old token still lives, a failing provider is no reason to fail a request.
   async function loadOr(present: Held): Promise<string> {
     try {
@@ -197,7 +204,7 @@ export function createTokenSource(userId: string, given: TokenOrProvider, parts:
 
     async get() {
       if (isClosed()) throw disconnected()
-      if (held === null) return load()
+      if (held === null) return loadAnew()
       return provider === null || clock.now() < held.renewAtMs ? held.token : loadOr(held)
     },
 
@@ -206,13 +213,12 @@ export function createTokenSource(userId: string, given: TokenOrProvider, parts:
       if (refusedTokens.length > limits.tokensRefusedKeptMax) refusedTokens.shift()
       if (held !== null && !isRefused(held.token)) return held.token
       drop()
-      if (inFlight === null && !replacements.take()) throw tooOften()
-      return load()
+      return loadAnew()
     },
 
     async renew() {
       if (isClosed()) throw disconnected()
-      if (held === null) return load()
+      if (held === null) return loadAnew()
       const ageMs = timers.now() - held.loadedAtMs
       const isFresh = ageMs >= 0 && ageMs < limits.tokenRenewIntervalMs && clock.now() < held.renewAtMs
       return provider === null || isFresh ? held.token : loadOr(held)

@@ -146,6 +146,8 @@ export interface Revocation {
   created_by: string
   created_at: Timestamp
   undone_at: Timestamp | null
+  /** From here on it is forgotten, because no token is left that it could end; null: never. */
+  expires_at: Timestamp | null
   shadow: { hits: number; users: number } | null
   receipt: RevocationReceipt | null
 }

@@ -6,7 +6,7 @@ import { signToken } from "./authenticate/sign.ts"
 import { importSecret } from "./authenticate/token.ts"
 import { type Awaitable, chain } from "./base/chain.ts"
 import { type Clock, systemClock } from "./base/clock.ts"
-import { keyCheckValue, type MasterKey } from "./base/crypto.ts"
+import type { MasterKey } from "./base/crypto.ts"
 import { randomInt } from "./base/ids.ts"
 import type { Logger } from "./base/log.ts"
 import { version } from "./base/version.ts"
@@ -19,12 +19,13 @@ import { banMigrations, banRoutes, banTaskKind, createBanEnd } from "./core/bans
 import { decisionMigrations } from "./core/decisions/index.ts"
 import {
   insertKey,
-  insertMasterKeyCheck,
   insertSecret,
+  joinDeployment,
+  keepRing,
+  missingKeys,
   newKey,
   selectKey,
   selectKeysOfApp,
-  selectMasterKeyCheck,
   signingKeyOf,
 } from "./core/keys/index.ts"
 import { migrations as keyMigrations } from "./core/keys/migrations.ts"
@@ -76,6 +77,7 @@ import { createRedisCounters } from "./request/rate-limit-shared.ts"
 import { createSocketDoor, isSocketPath } from "./request/socket.ts"
 import { pathOf, pathStartOf } from "./request/target.ts"
 import { readTlsPair, watchTlsFiles } from "./request/tls.ts"
+import { sealedPlaces } from "./sealed.ts"
 import type { Tx } from "./store/database.ts"
 import { UniqueViolation } from "./store/errors.ts"
 import { migrate } from "./store/migrate.ts"
@@ -118,12 +120,16 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     onError: (error) => log.error("a callback after a commit failed", { cause: error }),
   })
   await migrate(db, allMigrations)
-  await requireMasterKey()
-  // Deployments that share one Redis have different master keys, and must not hear each other's users.
+  // Deployments that share one Redis have different ids, and must not hear each other's users.
+  const deploymentId = await joinDeployment(db, masterKey, clock.now())
+  for (const [key_id, values] of await missingKeys(db, masterKey, sealedPlaces)) {
+    log.error("secrets are sealed with a master key that this node does not have", { key_id, values })
+  }
   const bus =
     config.redisUrl === null
       ? createLocalBus(log)
-      : await createRedisBus({ url: config.redisUrl, deployment: keyCheckValue(masterKey), clock, log })
+      : await createRedisBus({ url: config.redisUrl, deployment: deploymentId, clock, log })
+  const ring = await keepRing({ db, masterKey, nodeId: bus.nodeId, clock, log })
   const caches = createCaches(bus, clock)
 
   const users = createUsers(caches, db.read)
@@ -180,7 +186,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     shared:
       config.redisUrl === null || !config.rateLimits
         ? null
-        : createRedisCounters({ url: config.redisUrl, deployment: keyCheckValue(masterKey), log }),
+        : createRedisCounters({ url: config.redisUrl, deployment: deploymentId, log }),
     log,
   })
 
@@ -350,6 +356,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       await relay.close()
       presence.close()
       await gate.close()
+      await ring.close()
       await limiter.close()
       await db.close()
       await bus.close()
@@ -397,16 +404,6 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   function membersOf(appId: number, of: MembersOf): Awaitable<readonly string[]> {
     if (of.kind === "channel") return members.ids(appId, of.cid)
     return chain(calls.get(callKey(appId, of.cid)), (view) => (view === null ? [] : audienceOf(view)))
-  }
-
-  /** Two nodes with different master keys could not read each other's secrets, so the second does not start. */
-  async function requireMasterKey(): Promise<void> {
-    const own = keyCheckValue(masterKey)
-    await db.transact(async (tx) => insertMasterKeyCheck(tx, own))
-    const stored = await selectMasterKeyCheck(db.read)
-    if (stored?.check_value !== own) {
-      throw new Error("this database belongs to another master key; give this node the key of the first start")
-    }
   }
 
   /** The first start makes an app with one key, from the settings or generated. Safe for two nodes at once. */

@@ -131,6 +131,36 @@ function revocationTests(database: { url: string; drop(): Promise<void> }): void
       }
     })
 
+    test("case 38: with a flood through both nodes, nothing of after the receipt's time reaches a socket on either", async () => {
+      await nextSecond()
+      const path = "/api/v2/chat/channels/messaging/flood"
+      const users = { sender: { id: "sender" }, flooded: { id: "flooded" } }
+      await call(a.url, "POST", "/api/v2/users", { as: serverToken(), body: { users } })
+      const data = { created_by_id: "sender", members: [{ user_id: "sender" }, { user_id: "flooded" }] }
+      await call(a.url, "POST", `${path}/query`, { as: serverToken(), body: { data } })
+      const token = userToken("flooded")
+      const sockets = [await listen(a, "flooded", token), await listen(b, "flooded", token)]
+      let isOver = false
+      const flood = async ({ url }: NodeProcess) => {
+        for (let n = 0; !isOver; n++) {
+          const body = { message: { text: String(n), user_id: "sender" } }
+          await call(url, "POST", `${path}/message`, { as: serverToken(), body })
+        }
+      }
+      const floods = [flood(a), flood(b)]
+      await until("both hear", () => sockets.every((socket) => socket.seen("notification.message_new").length > 10))
+      const receipt = await revoke(a, { user_id: "flooded" })
+      await Bun.sleep(300)
+      isOver = true
+      await Promise.all(floods)
+      expect(receipt.sockets_closed).toBe(2)
+      for (const socket of sockets) {
+        for (const { created_at } of socket.seen("notification.message_new")) {
+          expect(Date.parse(created_at)).toBeLessThanOrEqual(Date.parse(receipt.effective_at))
+        }
+      }
+    })
+
     test("a user who has a socket on B only is listed and counted through A", async () => {
       await nextSecond()
       const token = userToken("remote", { jti: "remote" })
@@ -161,6 +191,8 @@ function revocationTests(database: { url: string; drop(): Promise<void> }): void
         const receipt = await revoke(a, { user_id: "busless" })
         expect(receipt.nodes).toHaveLength(2)
         expect(receipt.nodes.every((node: { fenced: boolean }) => !node.fenced)).toBe(true)
+        // B says through the database what it closed.
+        expect(receipt.sockets_closed).toBe(1)
         await socket.closed
         expect((await use(b, token)).body.code).toBe(40)
       } finally {

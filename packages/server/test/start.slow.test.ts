@@ -85,7 +85,7 @@ describe("the credentials of the first app", () => {
     const settings = { WEIR_DATA_DIR: newFolder() }
     await (await startNode(settings)).end("SIGTERM")
     const otherSecret = [...testApiSecret].reverse().join("")
-    const node = await startNode({ ...settings, WEIR_API_SECRET: otherSecret })
+    const node = await startNode({ ...settings, WEIR_API_SECRET: otherSecret, WEIR_RATE_LIMITS: "on" })
     expect((await call(node.url, "GET", "/api/v2/app")).status).toBe(200)
     await node.end("SIGTERM")
     const warnings = logOf(node.output()).filter(({ level }) => level === "warn")

@@ -1,155 +1,38 @@
-// The stage as a whole, on values: keys, users and revocations are plain objects that a test changes between requests.
 // The numbers of cases are those of the project's list of security tests.
 
 import { describe, expect, test } from "bun:test"
-import { createHash, createHmac, generateKeyPairSync, randomBytes } from "node:crypto"
-import { ApiError, type AppCaller, type ErrorName } from "@weir/protocol"
+import { createHash } from "node:crypto"
+import type { ErrorName } from "@weir/protocol"
 import fc from "fast-check"
-import { SignJWT } from "jose"
 import {
   authenticationChecks,
   type Credentials,
   createAuthenticate,
-  isCutOff,
   type KeyState,
-  type Lookups,
-  type RevocationQuestion,
-  type Revoked,
-  type UserState,
   withoutTrace,
 } from "./authenticate.ts"
-import { apiKey, base64url, keyOf, mint, secret, sign } from "./mint-for-tests.ts"
+import { apiKey, keyOf, mint, secret } from "./mint-for-tests.ts"
 import { parsePolicy, presets } from "./policy.ts"
-import type { SignedRequest } from "./signed-request.ts"
-import { otherSpelling, type VerificationKey } from "./token.ts"
-
-const now = 1_700_000_000
-const nowMs = now * 1000
-const retiring = randomBytes(32).toString("hex")
-const foreign = randomBytes(32).toString("hex")
-const active: UserState = {
-  role: "user",
-  teams: [],
-  deactivatedAt: null,
-  deletedAt: null,
-  revokeTokensIssuedBefore: null,
-  bans: null,
-}
-
-interface World {
-  key: KeyState | null
-  user: UserState | null
-  /** Answers the question of revocation. */
-  revoked: (question: RevocationQuestion) => Revoked | null
-  hasLease: boolean
-}
-
-const keyState = (over: Partial<KeyState> = {}): KeyState => ({
-  appId: 7,
-  apiKey,
-  suspended: false,
-  disabled: false,
-  disableAuthChecks: false,
-  allowBasic: false,
-  policy: presets.compatible,
-  revokeTokensIssuedBefore: null,
-  verificationKeys: [keyOf(secret, "k1"), { ...keyOf(retiring, "k0"), state: "retiring" }],
-  verified: new Map(),
-  ...over,
-})
-
-/** A stage and all that it is told and tells. */
-function stage(key: Partial<KeyState> = {}, over: Partial<World> = {}) {
-  const world: World = { key: keyState(key), user: active, revoked: () => null, hasLease: true, ...over }
-  const sighted: string[] = []
-  const warned: string[] = []
-  const questions: RevocationQuestion[] = []
-  const nonces = new Set<string>()
-  const requireLease = () => {
-    if (world.hasLease) return
-    throw new ApiError("unavailable", "try again", {
-      why: { check: "lease", rule: "lease", detail: "the lease is over", remedy: "bring the database back" },
-    })
-  }
-  const lookups: Lookups = {
-    key: (asked) => (asked === world.key?.apiKey ? world.key : null),
-    user: () => world.user,
-    requireLease,
-    revoked(question) {
-      requireLease()
-      questions.push(question)
-      return world.revoked(question)
-    },
-    isNonceFresh: async (asked, nonce) => nonces.size !== nonces.add(`${asked}|${nonce}`).size,
-    sighted: (_key, { proof }, _credentials, { kind }) => sighted.push(`${proof.method} ${kind}`),
-    warned: (_key, rule) => warned.push(rule),
-  }
-  const ask = async (credentials: Partial<Credentials>, atMs = nowMs): Promise<AppCaller> =>
-    createAuthenticate(lookups)({ ...usual, ...credentials }, atMs)
-  return { world, lookups, ask, sighted, warned, questions }
-}
-
-const usual: Credentials = {
-  apiKey,
-  authType: "jwt",
-  authorization: mint({ user_id: "john", iat: now - 10 }),
-  client: null,
-  address: () => "192.0.2.1",
-  isSecure: () => false,
-  signed: null,
-}
-
-async function refusalOf(asked: Promise<AppCaller>): Promise<ApiError> {
-  try {
-    await asked
-  } catch (error) {
-    if (error instanceof ApiError) return error
-    throw error
-  }
-  throw new Error("let in")
-}
-const isLetIn = (asked: Promise<AppCaller>): Promise<boolean> =>
-  asked.then(
-    () => true,
-    (error: unknown) => {
-      if (error instanceof ApiError) return false
-      throw error
-    },
-  )
-
-const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString("base64")}`
-const devToken = (claims: object, header: object = { alg: "HS256", typ: "JWT" }): string =>
-  `${base64url(JSON.stringify(header))}.${base64url(JSON.stringify(claims))}.devtoken`
-
-/** A signed request, made here from RFC 9421 alone. */
-function signedRequest(
-  over: { keyid?: string; nonce?: string; created?: number; secret?: string; input?: string } = {},
-) {
-  const { keyid = apiKey, nonce = "0123456789abcdef", created = now } = over
-  const params = `("@method" "@path" "@query");created=${created};nonce="${nonce}";keyid="${keyid}";alg="hmac-sha256"`
-  const base = `"@method": GET\n"@path": /api/v2/users\n"@query": ?a=1\n"@signature-params": ${params}`
-  const mac = createHmac("sha256", over.secret ?? secret)
-    .update(base)
-    .digest("base64")
-  const headers: Record<string, string> = { "signature-input": over.input ?? `s=${params}`, signature: `s=:${mac}:` }
-  const request: SignedRequest = {
-    method: "GET",
-    targetUri: "/api/v2/users?a=1",
-    authority: "weir.example",
-    header: (name) => headers[name] ?? null,
-    body: new Uint8Array(),
-  }
-  return { signed: request, authType: null, authorization: null }
-}
-
-const fresh = { iat: now - 10, exp: now + 600 }
-const cutAt =
-  (beforeMs: number | null, level: Revoked["level"] = "user") =>
-  (): Revoked => ({
-    level,
-    revocationId: "r1",
-    beforeMs,
-  })
+import {
+  active,
+  basic,
+  cutAt,
+  devToken,
+  foreign,
+  fresh,
+  isLetIn,
+  now,
+  nowMs,
+  ofBasic,
+  only,
+  refusalOf,
+  retiring,
+  signedRequest,
+  stage,
+  tokenOf,
+  usual,
+  type World,
+} from "./stage-for-tests.ts"
 
 type Row = [
   name: string,
@@ -160,8 +43,6 @@ type Row = [
   world?: Partial<World>,
 ]
 const strict = { policy: presets.strict }
-const only = (kind: string) => ({ policy: parsePolicy({ allowed_kinds: [kind] }) })
-const ofBasic = { authorization: basic(`${apiKey}:${secret}`), isSecure: () => true, authType: null }
 /** Every way to be refused: the error, and check and rule of its reason. */
 const refusals: Row[] = [
   ["no lease", "unavailable", "lease lease", {}, {}, { hasLease: false }],
@@ -294,11 +175,6 @@ const refusals: Row[] = [
   ["signed: an unknown key", "accessKey", "key unknown", {}, { ...signedRequest(), apiKey: null }, { key: null }],
   ["signed: no server tokens", "authentication", "policy allowed_kinds", only("user"), signedRequest()],
 ]
-
-function tokenOf(claims: object, hmacKey: string, header: object = {}): string {
-  const said = { user_id: "john", ...fresh, ...claims }
-  return sign(base64url(JSON.stringify({ alg: "HS256", ...header })), base64url(JSON.stringify(said)), hmacKey)
-}
 
 describe("refusals", () => {
   for (const [name, kind, failed, key, credentials, world] of refusals) {
@@ -511,230 +387,5 @@ describe("what is remembered", () => {
     expect(warned.splice(0)).toEqual(["server_max_age"])
     await ask({ authorization: tokenOf({}, secret) })
     expect(warned).toEqual([])
-  })
-})
-
-describe("cut-offs", () => {
-  const cutoff = fc.option(fc.integer({ min: nowMs - 20_000, max: nowMs + 5_000 }))
-  test("property, case 40: the latest cut-off of all levels counts, and it is the same for sockets", async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        cutoff,
-        cutoff,
-        cutoff,
-        fc.option(fc.integer({ min: now - 20, max: now + 5 })),
-        async (app, user, own, iat) => {
-          // The own kind of revocation, with a cut-off of its own.
-          const revoked = ({ proof }: RevocationQuestion): Revoked | null =>
-            own !== null && (proof.issuedAt === null || proof.issuedAt < Math.floor(own / 1000))
-              ? { level: "user", revocationId: "r1", beforeMs: own }
-              : null
-          const { ask, questions } = stage(
-            { revokeTokensIssuedBefore: app },
-            { user: { ...active, revokeTokensIssuedBefore: user }, revoked },
-          )
-          const letIn = await isLetIn(
-            ask({ authorization: mint({ user_id: "john", ...(iat === null ? {} : { iat }) }) }),
-          )
-          const cutoffs = [app, user, own].filter((value) => value !== null)
-          const latest = Math.floor(Math.max(...cutoffs) / 1000)
-          expect(letIn).toBe(cutoffs.length === 0 || (iat !== null && iat >= latest))
-          const [question] = questions as [RevocationQuestion]
-          const bySockets = isCutOff(question.proof, app, user) || revoked(question) !== null
-          expect(bySockets).toBe(!letIn)
-        },
-      ),
-      { numRuns: 300 },
-    )
-  })
-
-  test("case 41: taking a cut-off back restores what it ended, and nothing that another ends", async () => {
-    const authorization = tokenOf({}, secret)
-    const gate = stage({ revokeTokensIssuedBefore: nowMs }, { user: { ...active, revokeTokensIssuedBefore: nowMs } })
-    expect((await refusalOf(gate.ask({ authorization }))).why?.facts?.level).toBe("app")
-    gate.world.key = keyState()
-    expect((await refusalOf(gate.ask({ authorization }))).why?.facts?.level).toBe("user")
-    gate.world.user = active
-    expect(await isLetIn(gate.ask({ authorization }))).toBeTrue()
-  })
-
-  test("cases 20 and 21: the same second is not before, a clock slightly ahead is fine, and no iat is always before", async () => {
-    const letIn = (iat: number | null, cutoffMs: number) =>
-      isLetIn(
-        stage({ revokeTokensIssuedBefore: cutoffMs }).ask({
-          authorization: mint({ user_id: "john", ...(iat === null ? {} : { iat }) }),
-        }),
-      )
-    expect(await letIn(now, nowMs + 999)).toBeTrue()
-    expect(await letIn(now - 1, nowMs)).toBeFalse()
-    expect(await letIn(now + 5, nowMs)).toBeTrue()
-    expect(await letIn(now + 5, nowMs + 6_000)).toBeFalse()
-    expect(await letIn(null, 1)).toBeFalse()
-  })
-
-  test("the app's cut-off ends users, call tokens and anonymous callers, and leaves servers", async () => {
-    const { ask, questions } = stage({ revokeTokensIssuedBefore: nowMs })
-    const iat = now - 10
-    for (const claims of [
-      { user_id: "john" },
-      { user_id: "john", call_cids: [] },
-      { user_id: "!anon", call_cids: [] },
-    ]) {
-      expect(await isLetIn(ask({ authorization: mint({ ...claims, iat }) }))).toBeFalse()
-    }
-    expect(await isLetIn(ask({ authorization: mint({ server: true, iat }) }))).toBeTrue()
-    expect(questions.map(({ isServer, userId }) => [isServer, userId])).toEqual([
-      [false, "john"],
-      [false, "john"],
-      [false, null],
-      [true, null],
-    ])
-  })
-
-  test("a revoked token names both of its texts, so that one revocation ends the two", async () => {
-    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" })
-    const es256: VerificationKey = { kid: "e", alg: "ES256", key: pair.publicKey, state: "active" }
-    const text = await new SignJWT({ user_id: "john" }).setProtectedHeader({ alg: "ES256" }).sign(pair.privateKey)
-    const named = createHash("sha256").update(text).digest("hex")
-    const { ask, world } = stage({ verificationKeys: [es256] })
-    world.revoked = ({ proof }) => ([proof.sha256, proof.otherSha256].includes(named) ? cutAt(null, "token")() : null)
-    for (const authorization of [text, otherSpelling(text)]) {
-      expect((await refusalOf(ask({ authorization }))).why).toMatchObject({ check: "revocation", rule: "token" })
-    }
-  })
-})
-
-describe("development tokens", () => {
-  const open = { disableAuthChecks: true }
-
-  test("name a user where the app has switched authentication off", async () => {
-    const text = devToken({ user_id: "john" })
-    const caller = await stage(open).ask({ authorization: text })
-    expect(caller).toMatchObject({ kind: "user", userId: "john", proof: { method: "devtoken", kid: null } })
-    expect(caller.proof?.sha256).toBe(createHash("sha256").update(text).digest("hex"))
-    // Signed ones are proved there all the same.
-    expect((await refusalOf(stage(open).ask({ authorization: tokenOf({}, foreign) }))).kind).toBe("tokenSignature")
-    expect(await stage(open).ask({})).toMatchObject({ proof: { method: "jwt", kid: "k1" } })
-  })
-
-  test("case 24: name nothing but a user, and are read as strictly as signed ones", async () => {
-    const header = base64url('{"alg":"HS256","typ":"JWT"}')
-    const bad = [
-      devToken({}),
-      devToken({ server: true }),
-      devToken({ user_id: "john", call_cids: ["default:a"] }),
-      devToken({ user_id: "!anon", call_cids: ["default:a"] }),
-      devToken({ user_id: "john", resource: "*" }),
-      devToken({ user_id: 7 }),
-      devToken({ user_id: "john" }, { alg: "none" }),
-      devToken({ user_id: "john" }, { alg: "HS256", crit: ["exp"] }),
-      `${header}.${base64url('{"user_id":"john","user_id":"root"}')}.devtoken`,
-      `${header}.${base64url('{"user_id":"john"}')}=.devtoken`,
-      `${header}..devtoken`,
-      ".devtoken",
-      `x.${devToken({ user_id: "john" })}`,
-    ]
-    for (const authorization of bad) {
-      const { kind, why } = await refusalOf(stage(open).ask({ authorization }))
-      expect([kind, why?.check]).toEqual(["authentication", "token"])
-    }
-    const other = `${devToken({ user_id: "john" })}devtoken`
-    expect((await refusalOf(stage(open).ask({ authorization: other }))).kind).toBe("tokenSignature")
-  })
-
-  test("end with times and cut-offs like others, and with the switch at once", async () => {
-    const gate = stage(open)
-    const authorization = devToken({ user_id: "john", exp: now + 60 })
-    expect(await isLetIn(gate.ask({ authorization }))).toBeTrue()
-    expect((await refusalOf(gate.ask({ authorization }, nowMs + 60_000))).kind).toBe("tokenExpired")
-    gate.world.user = { ...active, revokeTokensIssuedBefore: 1_000 }
-    expect((await refusalOf(gate.ask({ authorization }))).why?.rule).toBe("no-iat")
-    gate.world.user = active
-    gate.world.key = keyState()
-    expect((await refusalOf(gate.ask({ authorization }))).kind).toBe("tokenSignature")
-    const without = stage({ ...open, ...only("user") })
-    expect((await refusalOf(without.ask({ authorization }))).why?.rule).toBe("allowed_kinds")
-  })
-})
-
-describe("key and secret in Authorization: Basic", () => {
-  const allowed = { allowBasic: true }
-
-  test("make a server of whoever knows an active or a retiring secret; each use is told", async () => {
-    const { ask, sighted } = stage(allowed)
-    for (const [text, kid] of [
-      [secret, "k1"],
-      [retiring, "k0"],
-      [secret, "k1"],
-    ] as const) {
-      for (const given of [apiKey, null]) {
-        const caller = await ask({ ...ofBasic, apiKey: given, authorization: basic(`${apiKey}:${text}`) })
-        expect(caller).toMatchObject({
-          kind: "server",
-          appId: 7,
-          apiKey,
-          scopes: null,
-          proof: { method: "basic", kid },
-        })
-        expect(caller.proof?.sha256).toBe("")
-      }
-    }
-    expect(sighted).toEqual(Array(6).fill("basic server"))
-  })
-
-  test("are whole: no part of a secret, nothing added, nothing empty, and no public key", async () => {
-    const pair = generateKeyPairSync("ec", { namedCurve: "P-256" })
-    const es256: VerificationKey = { kid: "e", alg: "ES256", key: pair.publicKey, state: "active" }
-    const pem = pair.publicKey.export({ type: "spki", format: "pem" }).toString()
-    const keys = { ...allowed, verificationKeys: [keyOf(secret, "k1"), es256] }
-    for (const text of ["", secret.slice(1), secret.slice(0, -1), `${secret}x`, `${secret}\0`, ` ${secret}`, pem]) {
-      const authorization = basic(`${apiKey}:${text}`)
-      expect((await refusalOf(stage(keys).ask({ ...ofBasic, authorization }))).kind).toBe("tokenSignature")
-    }
-    for (const authorization of [basic(""), basic(":"), basic(`:${secret}`), "Basic !!!"]) {
-      expect((await refusalOf(stage(keys).ask({ ...ofBasic, apiKey: null, authorization }))).kind).toBe("accessKey")
-    }
-  })
-
-  test("end with their secret and their key", async () => {
-    for (const level of ["key", "kid"] as const) {
-      const { ask, questions } = stage(allowed, { revoked: cutAt(null, level) })
-      expect((await refusalOf(ask(ofBasic))).why).toMatchObject({ check: "revocation", rule: level })
-      expect(questions).toMatchObject([{ isServer: true, userId: null, proof: { method: "basic", kid: "k1" } }])
-    }
-  })
-})
-
-describe("signed requests", () => {
-  test("make a server, with the key in the query or in the signature alone; each use is told", async () => {
-    const { ask, sighted } = stage()
-    for (const [n, given] of [apiKey, null].entries()) {
-      const caller = await ask({ ...signedRequest({ nonce: `0123456789abcde${n}` }), apiKey: given })
-      expect(caller).toMatchObject({ kind: "server", apiKey, proof: { method: "signature", kid: "k1", sha256: "" } })
-    }
-    const named = await ask(signedRequest({ nonce: "another-nonce-00", keyid: `${apiKey}:k0`, secret: retiring }))
-    expect(named.proof?.kid).toBe("k0")
-    expect(sighted).toEqual(Array(3).fill("signature server"))
-  })
-
-  test("are found beside the signature of a proxy, where the request names its key", async () => {
-    const { signed } = signedRequest()
-    const proxy = {
-      "signature-input": 'p=("@method");created=1;keyid="proxy";alg="hmac-sha256"',
-      signature: "p=:AAAA:",
-    }
-    const both = (name: string): string | null => {
-      const own = signed.header(name)
-      return own === null ? null : `${proxy[name as keyof typeof proxy]}, ${own}`
-    }
-    const credentials = { signed: { ...signed, header: both }, authType: null, authorization: null }
-    expect(await stage().ask(credentials)).toMatchObject({ kind: "server", proof: { method: "signature", kid: "k1" } })
-  })
-
-  test("count once; a nonce of a request that proves nothing is not used up", async () => {
-    const { ask } = stage()
-    expect((await refusalOf(ask(signedRequest({ secret: foreign })))).kind).toBe("tokenSignature")
-    expect(await isLetIn(ask(signedRequest()))).toBeTrue()
-    expect((await refusalOf(ask(signedRequest()))).why).toMatchObject({ check: "signature", rule: "replay" })
   })
 })

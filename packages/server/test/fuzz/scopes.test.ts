@@ -33,7 +33,7 @@ function matchesNaively(pattern: string, name: string): boolean {
     if (!segment.includes("*")) return segment === text
     for (let end = 0; end <= text.length; end++) {
       for (let start = end; start <= text.length; start++) {
-        if (text.slice(0, end) + "*" + text.slice(start) === segment) return true
+        if (`${text.slice(0, end)}*${text.slice(start)}` === segment) return true
       }
     }
     return false

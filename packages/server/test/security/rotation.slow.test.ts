@@ -19,7 +19,7 @@ const bounds = {
   requestsPerSecondWanted: 1_000,
   requestsMin: 2_000,
   /** Rotations that a drill has to have come through. */
-  rotationsMin: 3,
+  rotationsMin: 2,
 } as const
 
 const cleanUps: (() => void | Promise<void>)[] = []

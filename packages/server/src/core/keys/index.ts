@@ -14,11 +14,9 @@ export { joinDeployment, type KeptRing, keepRing, missingKeys } from "./ring.ts"
 export { type NewKey, newKey } from "./rules.ts"
 export {
   insertKey,
-  insertMasterKeyCheck,
   insertSecret,
   requireSealable,
   type SealedPlace,
   selectKey,
   selectKeysOfApp,
-  selectMasterKeyCheck,
 } from "./store.ts"

@@ -12,6 +12,7 @@ import { randomId } from "../../base/ids.ts"
 import type { Logger } from "../../base/log.ts"
 import type { Bus } from "../../events/bus/bus.ts"
 import type { Database, Tx } from "../../store/database.ts"
+import { requireSealable } from "../keys/index.ts"
 import { limits } from "./limits.ts"
 import {
   applyRows,
@@ -421,15 +422,17 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
     const { publicKey, privateKey } = generateKeyPairSync("ed25519")
     const keyId = randomId(12)
     const pem = privateKey.export({ format: "pem", type: "pkcs8" }).toString()
-    await db.transact((tx) =>
-      insertDeploymentKey(tx, {
+    await db.transact(async (tx) => {
+      const row: DeploymentKeyRow = {
         key_id: keyId,
         purpose: receiptPurpose,
         public_key: publicKey.export({ format: "pem", type: "spki" }).toString(),
         sealed: seal(parts.masterKey, pem, receiptKeyContext(keyId)),
         created_at: clock.now(),
-      }),
-    )
+      }
+      await requireSealable(tx, row.sealed, row.created_at)
+      await insertDeploymentKey(tx, row)
+    })
     const [oldest] = await selectDeploymentKeys(db.read, receiptPurpose)
     return opened(oldest as DeploymentKeyRow)
   }
