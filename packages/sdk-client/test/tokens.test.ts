@@ -212,3 +212,96 @@ test("an answer after close() changes nothing", async () => {
   await expect(source.get()).rejects.toMatchObject({ reason: "disconnected" })
   expect(timers.pendingDelaysMs()).toEqual([])
 })
+
+describe("another token", () => {
+  test("takes the place of the present one, and of a question that is under way", async () => {
+    const timers = manualTimers()
+    const { calls, provider } = heldProvider()
+    const source = createTokenSource("ann", provider, timers)
+    const outcome = source.get()
+    await settle()
+    const next = tokenFor(timers, 3600, 2)
+    source.set(next)
+    calls[0]?.resolve(tokenFor(timers, 3600, 1))
+    expect([await outcome, await source.get()]).toEqual([next, next])
+    source.close()
+  })
+
+  test("may be a provider, which renews from then on", async () => {
+    const timers = manualTimers()
+    let asked = 0
+    const source = createTokenSource("ann", tokenFor(timers, 600, 0), timers)
+    source.set(() => tokenFor(timers, 600, ++asked))
+    await timers.advance(550_000)
+    expect(asked).toBe(1)
+    source.close()
+  })
+
+  test("of somebody else is refused and changes nothing", async () => {
+    const timers = manualTimers()
+    const token = tokenFor(timers, 600, 0)
+    const source = createTokenSource("ann", token, timers)
+    expect(() => source.set(mint({ user_id: "bob" }))).toThrow(expect.objectContaining({ reason: "token_mismatch" }))
+    expect(await source.get()).toBe(token)
+  })
+})
+
+describe("a provider whose backend refuses", () => {
+  test.each([
+    ["status", { status: 401 }],
+    ["statusCode", { statusCode: 403 }],
+    ["response.status", { response: { status: 401 } }],
+  ])("is final, by %s", async (_, fields) => {
+    const provider = () => Promise.reject(Object.assign(new Error("no"), fields))
+    await expect(createTokenSource("ann", provider, manualTimers()).get()).rejects.toMatchObject({
+      reason: "token_refused",
+    })
+  })
+
+  test("is not asked again before the token ends", async () => {
+    const timers = manualTimers()
+    let asked = 0
+    const source = createTokenSource(
+      "ann",
+      () => {
+        asked += 1
+        return asked === 1 ? tokenFor(timers, 600, 1) : Promise.reject(Object.assign(new Error("no"), { status: 401 }))
+      },
+      timers,
+    )
+    await source.get()
+    await timers.advance(590_000)
+    expect(asked).toBe(2)
+    source.close()
+  })
+})
+
+test("renewals of many are spread by chance", async () => {
+  const renewAfterMs = async (chance: number) => {
+    const timers = manualTimers()
+    timers.chance = chance
+    const source = createTokenSource("ann", () => tokenFor(timers, 3600, 1), timers)
+    await source.get()
+    const [delayMs] = timers.pendingDelaysMs()
+    source.close()
+    return delayMs as number
+  }
+  const spreadMs = (await renewAfterMs(0)) - (await renewAfterMs(0.999))
+  expect(spreadMs).toBeGreaterThan(limits.tokenRenewMarginMs * limits.tokenRenewJitter * 0.8)
+})
+
+test("however fast tokens are refused, the provider is asked a bounded number of times a minute", async () => {
+  const timers = manualTimers()
+  let asked = 0
+  const source = createTokenSource("ann", () => tokenFor(timers, 600, ++asked), timers)
+  for (let requests = 0; requests < 100; requests += 1) {
+    await source
+      .get()
+      .then((token) => source.replace(token))
+      .catch(() => {})
+  }
+  expect(asked).toBe(1 + limits.tokenReplacementsPerMinuteMax)
+  await timers.advance(60_000)
+  expect(await source.get()).toBeString()
+  source.close()
+})

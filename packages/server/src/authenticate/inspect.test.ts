@@ -65,7 +65,7 @@ test.each([
   expect(refusal(token).reason).toBe(`JWTAuth error: ${problems[0]}`)
 })
 
-// Code 0 stands for «accepted». A token that nobody signed has code 43, and no fault of form.
+// 0: accepted; 5: malformed; 43: nobody signed it, and then the verifier has not read what it says.
 function codeOf(text: string): number {
   try {
     verify(text)
@@ -92,9 +92,11 @@ test("property: never throws, and finds a fault exactly where the verifier finds
   const tally = { malformed: 0, sound: 0 }
   fc.assert(
     fc.property(fc.oneof({ weight: 3, arbitrary: signed }, { weight: 1, arbitrary: parts }), (text) => {
-      const isMalformed = codeOf(text) === 5
-      tally[isMalformed ? "malformed" : "sound"] += 1
-      expect(inspectToken(text).problems.length > 0).toBe(isMalformed)
+      const { problems } = inspectToken(text)
+      const code = codeOf(text)
+      if (code === 43) return
+      tally[code === 5 ? "malformed" : "sound"] += 1
+      expect(problems.length > 0).toBe(code === 5)
     }),
     { numRuns: 200 },
   )
