@@ -17,6 +17,8 @@ export interface Gateway {
   readonly requests: readonly { readonly token: string | null; readonly authType: string | null; status: number }[]
   /** Requests that are answered as a gate does that cannot know the truth now (code -3). */
   unavailable: number
+  /** Nothing reaches the clients' sockets, as while a machine sleeps. */
+  isDeaf: boolean
   /** Ends every socket: without a word, or with a close code. */
   cut(code?: number): void
   close(): Promise<void>
@@ -72,8 +74,14 @@ export function startGateway(weirUrl: string): Gateway {
         upstream.onopen = () => {
           for (const text of line.data.early.splice(0)) upstream.send(text)
         }
-        upstream.onmessage = ({ data }) => line.send(String(data))
-        upstream.onclose = ({ code, reason }) => (code === 1006 ? line.terminate() : line.close(code, reason))
+        upstream.onmessage = ({ data }) => {
+          if (!gateway.isDeaf) line.send(String(data))
+        }
+        upstream.onclose = ({ code, reason }) => {
+          if (gateway.isDeaf) return
+          if (code === 1006) line.terminate()
+          else line.close(code, reason)
+        }
       },
       message(line, message) {
         const text = String(message)
@@ -97,6 +105,7 @@ export function startGateway(weirUrl: string): Gateway {
     socketTokens,
     requests,
     unavailable: 0,
+    isDeaf: false,
     cut(code) {
       for (const line of [...lines]) {
         if (code === undefined) line.terminate()

@@ -250,8 +250,10 @@ export function refreshSuite(name: string, subject: RefreshSubject): void {
         const time = bentTime()
         const client = await online(open(time))
         time.sleep()
+        gateway.isDeaf = true
         await Bun.sleep(2_100)
         endpoint.life = 3600
+        gateway.isDeaf = false
         gateway.cut()
         const read = client.read()
         time.wake()

@@ -157,7 +157,7 @@ export interface RevocationRequest {
   api_key?: string
   kid?: string
   jti?: string
-
+  token_sha256?: string
   device_id?: string
   all?: true
   before?: Timestamp

@@ -23,8 +23,9 @@ type Plain<T> = T extends readonly (infer Item)[]
   : T extends object
     ? { -readonly [Name in keyof T]: Plain<T[Name]> }
     : T
-type Probe<T> = <X>() => X extends Plain<T> ? 1 : 2
-type IsSame<A, B> = Probe<A> extends Probe<B> ? true : "differs"
+/** Identical, not only assignable: a missing optional member counts. */
+type Equal<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : "differs"
+type IsSame<A, B> = Equal<Plain<A>, Plain<B>>
 type NoQuery = protocol.InputOf<Operations["listApps"]>["query"]
 /** The answer as its schema says: read as if it were a body, because OutputOf also freezes it. */
 type AnswerOf<Op extends protocol.Operation> = protocol.InputOf<Omit<Op, "body"> & { body: Op["output"] }>["body"]

@@ -2,21 +2,14 @@
 // authentication, token, policy, times, revocation, the user's state. Look-ups are handed in, so this stage knows no
 // table. What a token's signature proves does not change and is remembered; everything after it is asked each time.
 
-import {
-  ANONYMOUS_USER_ID,
-  ApiError,
-  type AppCaller,
-  apiKeyPattern,
-  type Bans,
-  type CallGrant,
-  type Proof,
-  type Why,
-} from "@weir/protocol"
+import { ANONYMOUS_USER_ID, ApiError, type AppCaller, apiKeyPattern, type CallGrant } from "@weir/protocol"
 import { type Awaitable, chain } from "../base/chain.ts"
 import { standingBans } from "./bans.ts"
 import { isBasicSecret, readBasic } from "./basic.ts"
 import type { TokenClaims } from "./claims.ts"
-import { checkPolicy, requireKind, type TokenPolicy } from "./policy.ts"
+import { refuseRevoked, revokedByField } from "./cut-offs.ts"
+import type { Credentials, KeyState, Lookups, VerifiedToken } from "./lookups.ts"
+import { checkPolicy, requireKind } from "./policy.ts"
 import { createProof } from "./proof.ts"
 import {
   type RequestSignature,
@@ -25,7 +18,19 @@ import {
   signedRequestLimits,
   verifyRequestSignature,
 } from "./signed-request.ts"
-import { checkTimes, isDevToken, isRevoked, readDevToken, type VerificationKey, verifyToken } from "./token.ts"
+import { checkTimes, isDevToken, readDevToken, verifyToken } from "./token.ts"
+import { why } from "./why.ts"
+
+export type {
+  Credentials,
+  KeyState,
+  Lookups,
+  RevocationQuestion,
+  Revoked,
+  UserState,
+  VerifiedToken,
+} from "./lookups.ts"
+export { withoutTrace } from "./lookups.ts"
 
 /** The checks in their order, for explanations: those before the one that failed have passed. */
 export const authenticationChecks = [
@@ -41,111 +46,11 @@ export const authenticationChecks = [
   "user",
 ] as const
 
-/** An API key as it stands now, with its app's switches. Replaced, never changed, so `verified` goes with it. */
-export interface KeyState {
-  readonly appId: number
-  readonly apiKey: string
-  readonly suspended: boolean
-  /** The key itself is switched off. */
-  readonly disabled: boolean
-  /** Development tokens are taken; never true for an app in production. */
-  readonly disableAuthChecks: boolean
-  readonly allowBasic: boolean
-  readonly policy: TokenPolicy
-  /** Milliseconds; tokens of the whole app issued before are refused. */
-  readonly revokeTokensIssuedBefore: number | null
-  /** Active ones first, then retiring ones. */
-  readonly verificationKeys: readonly VerificationKey[]
-  /** Tokens whose signature this key has proved, by their full text. Bounded. */
-  readonly verified: {
-    get(token: string): VerifiedToken | undefined
-    set(token: string, verified: VerifiedToken): unknown
-  }
-}
-
-/** A proved token and what this node has seen of it. Times are milliseconds since 1970. */
-export interface VerifiedToken {
-  readonly claims: TokenClaims
-  readonly proof: Proof
-  readonly firstSeenMs: number
-  lastSeenMs: number
-  uses: number
-}
-
-/** The part of a user that decides whether and as whom they may call. */
-export interface UserState {
-  readonly role: string
-  readonly teams: readonly string[]
-  readonly deactivatedAt: number | null
-  readonly deletedAt: number | null
-  readonly revokeTokensIssuedBefore: number | null
-  /** Those that ran out may be among them. */
-  readonly bans: Bans | null
-}
-
-/** A credential that asks to be let in. */
-export interface RevocationQuestion {
-  readonly appId: number
-  readonly apiKey: string
-  /** Null: a server token, or one for nobody in particular. */
-  readonly userId: string | null
-  readonly isServer: boolean
-  readonly proof: Proof
-}
-
-/** What ended a credential. */
-export interface Revoked {
-  readonly level: "app" | "user" | "key" | "kid" | "jti" | "token" | "device"
-  readonly revocationId: string | null
-  /** Milliseconds; tokens issued before are refused. Null: whenever they were issued. */
-  readonly beforeMs: number | null
-}
-
-export interface Lookups {
-  key(apiKey: string): Awaitable<KeyState | null>
-  user(appId: number, userId: string): Awaitable<UserState | null>
-  /** Throws ApiError unavailable while this node cannot know what has been revoked. */
-  requireLease(): void
-  /** What has ended this credential, or null. Throws as requireLease does. */
-  revoked(question: RevocationQuestion): Revoked | null
-  /** Whether a nonce is new, on all nodes, and from now on is not. */
-  isNonceFresh(apiKey: string, nonce: string, expiresAtMs: number): Promise<boolean>
-  /**
-   * A credential was let in: tokens are told at their first use and after a pause, others each time. Must not throw.
-   * Null: uses are not counted.
-   */
-  readonly sighted:
-    | ((key: KeyState, token: VerifiedToken, credentials: Credentials, principal: AppCaller) => void)
-    | null
-  /** The policy let a token pass that a strict one would have refused by this rule. Must not throw. */
-  warned(key: KeyState, rule: string, token: VerifiedToken, credentials: Credentials): void
-}
-
-/** What a request or a socket brought along; null where it brought nothing. */
-export interface Credentials {
-  readonly apiKey: string | null
-  /** `jwt` or `anonymous`. */
-  readonly authType: string | null
-  /** With or without a leading `Bearer `; or `Basic …`. */
-  readonly authorization: string | null
-  /** `X-Stream-Client`. */
-  readonly client: string | null
-  /** Found out only when it is asked for. */
-  readonly address: () => string
-  /** Whether nobody between the caller and the gate can read along. */
-  readonly isSecure: () => boolean
-  /** The request, where it carries a signature of its own (RFC 9421). */
-  readonly signed: SignedRequest | null
-}
-
 const apiKeys = new RegExp(apiKeyPattern)
 /** A token that was silent for so long is told of again. */
 const pauseMs = 60_000
 
 export type Authenticate = (credentials: Credentials, nowMs: number) => Awaitable<AppCaller>
-
-/** As `lookups`, for questions that are no use of the credential: nothing is counted and nobody told. */
-export const withoutTrace = (lookups: Lookups): Lookups => ({ ...lookups, sighted: null, warned: () => undefined })
 
 /** Builds the stage. Throws (or rejects with) ApiError: unavailable, accessKey, appSuspended, authentication, token*. */
 export function createAuthenticate(lookups: Lookups): Authenticate {
@@ -175,14 +80,6 @@ export function createAuthenticate(lookups: Lookups): Authenticate {
     })
   }
 }
-
-const why = (check: string, rule: string, detail: string, remedy: string, facts?: Why["facts"]): Why => ({
-  check,
-  rule,
-  detail,
-  remedy,
-  ...(facts === undefined ? {} : { facts }),
-})
 
 function keyOf(lookups: Lookups, apiKey: string | null): Awaitable<KeyState> {
   if (!apiKey) {
@@ -353,45 +250,6 @@ function userPrincipal(
 
 const shutOut = (reason: string, rule: string, remedy: string): ApiError =>
   new ApiError("authentication", reason, { why: why("user", rule, reason, remedy) })
-
-// The fields of the wire, revoke_tokens_issued_before of the app (first) and of the user; the later one counts.
-function revokedByField(proof: Proof, [app = null, user = null]: readonly (number | null)[]): Revoked | null {
-  for (const [level, beforeMs] of [
-    ["app", app],
-    ["user", user],
-  ] as const) {
-    if (beforeMs !== null && isRevoked(proof.issuedAt, beforeMs / 1000)) return { level, revocationId: null, beforeMs }
-  }
-  return null
-}
-
-/**
- * Whether the wire's own cut-offs, of the app and of the user, have ended a credential. For sockets, which are asked
- * again when one of them changes. Milliseconds.
- */
-export const isCutOff = (proof: Proof, app: number | null, user: number | null): boolean =>
-  revokedByField(proof, [app, user]) !== null
-
-function refuseRevoked(revoked: Revoked | null, proof: Proof): void {
-  if (revoked === null) return
-  const { level, beforeMs, revocationId } = revoked
-  const made =
-    proof.issuedAt === null ? "and the token says nothing of when it was made (iat)" : "and the token was made before"
-  const before = beforeMs === null ? null : new Date(beforeMs).toISOString()
-  throw new ApiError("tokenExpired", "This token has been revoked, please generate a new token", {
-    why: why(
-      "revocation",
-      proof.issuedAt === null && before !== null ? "no-iat" : level,
-      before === null
-        ? `its ${level} was revoked`
-        : `tokens of its ${level} from before ${before} are revoked, ${made}`,
-      revocationId === null
-        ? "sign a new token, or take the cut-off back by setting revoke_tokens_issued_before to null"
-        : `sign a new token, or undo revocation ${revocationId}`,
-      { level, revocation_id: revocationId, before, issued_at: proof.issuedAt },
-    ),
-  })
-}
 
 // An anonymous caller brings no token, or one that lists calls (contract/auth.md §2.5); anything else that such
 // a caller sends along is ignored, because clients are known to attach leftovers (contract/auth.md §1.8.1).

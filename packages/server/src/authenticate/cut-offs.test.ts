@@ -4,7 +4,8 @@ import { describe, expect, test } from "bun:test"
 import { createHash, generateKeyPairSync } from "node:crypto"
 import fc from "fast-check"
 import { SignJWT } from "jose"
-import { isCutOff, type RevocationQuestion, type Revoked } from "./authenticate.ts"
+import { revokedByField } from "./cut-offs.ts"
+import type { RevocationQuestion, Revoked } from "./lookups.ts"
 import { mint, secret } from "./mint-for-tests.ts"
 import { active, cutAt, isLetIn, keyState, now, nowMs, refusalOf, stage, tokenOf } from "./stage-for-tests.ts"
 import { otherSpelling, type VerificationKey } from "./token.ts"
@@ -35,7 +36,7 @@ describe("cut-offs", () => {
           const latest = Math.floor(Math.max(...cutoffs) / 1000)
           expect(letIn).toBe(cutoffs.length === 0 || (iat !== null && iat >= latest))
           const [question] = questions as [RevocationQuestion]
-          const bySockets = isCutOff(question.proof, app, user) || revoked(question) !== null
+          const bySockets = revokedByField(question.proof, [app, user]) !== null || revoked(question) !== null
           expect(bySockets).toBe(!letIn)
         },
       ),

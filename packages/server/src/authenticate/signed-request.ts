@@ -186,7 +186,7 @@ export function verifyRequestSignature(
 function checkCreated({ createdSeconds, expiresSeconds }: RequestSignature, nowSeconds: number): void {
   const skewMs = Math.round((createdSeconds - nowSeconds) * 1000)
   const why = {
-    check: "times",
+    check: "signature",
     rule: "created",
     detail: `created is ${Math.abs(skewMs)} ms ${skewMs < 0 ? "ago" : "ahead"}, ${bounds.createdSecondsMax} s are allowed`,
     remedy: "sign each request anew, and set the clock of the machine that signs by NTP",

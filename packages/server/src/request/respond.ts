@@ -6,7 +6,7 @@ import type { LimitState } from "./rate-limit.ts"
 /** Below this a compressed body is hardly smaller and costs time. */
 const gzipBytesMin = 1400
 
-const exposedHeaders = "x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, x-decision-id"
+const exposedHeaders = "x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, x-decision-id, date"
 
 // No cookies are ever used, so any origin may call: the token, not the origin, is the credential (contract/auth.md §9).
 const baseHeaders: Record<string, string> = {

@@ -105,10 +105,9 @@ export function createTruth(): Truth {
       for (const level of levels) {
         const targets = app[level]
         if (targets.size === 0) continue
-        const target = targetOf(level, question)
-        const known = target === null ? undefined : targets.get(target)
-        if (known === undefined) continue
-        const entry = endedBy(known, question, onShadow)
+        let entry = entryOf(targets, targetOf(level, question), question, onShadow)
+        // An ES256 token has two texts, and whoever holds it can write the other one.
+        if (level === "token") entry ??= entryOf(targets, question.proof.otherSha256 ?? null, question, onShadow)
         if (entry !== null) return { level, revocationId: entry.id, beforeMs: entry.beforeMs, entry }
       }
       return null
@@ -198,6 +197,16 @@ function targetOf(level: Level, { apiKey, userId, isServer, proof }: RevocationQ
     case "token":
       return proof.sha256 === "" ? null : proof.sha256
   }
+}
+
+function entryOf(
+  targets: ReadonlyMap<string, Entries>,
+  target: string | null,
+  question: RevocationQuestion,
+  onShadow: OnShadow | null,
+): Entry | null {
+  const known = target === null ? undefined : targets.get(target)
+  return known === undefined ? null : endedBy(known, question, onShadow)
 }
 
 // Of several the latest cut-off counts; that any of them ends the token is the same as that the latest does.
