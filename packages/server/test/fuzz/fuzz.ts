@@ -3,7 +3,7 @@
 
 import fc from "fast-check"
 
-export const fuzzLimits = {
+const fuzzLimits = {
   /** For one fuzzer, where nobody asks for more. */
   secondsDefault: 3,
   /** A day. */
