@@ -12,8 +12,8 @@ const limits = {
   testTimeoutMs: 30_000,
   /** All tests together; they take less than four minutes on two cores. */
   suiteTimeoutMs: 600_000,
-  /** Test files that run at the same time, each in a process of its own. */
-  workers: 2,
+  /** Test files that run at the same time, each in a process of its own. One more than cores, because many wait. */
+  workers: 3,
 } as const
 
 const folders = ["packages", "tools", "contract", "examples", "bench"]

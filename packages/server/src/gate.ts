@@ -45,6 +45,7 @@ import {
   createSightings,
   type Sightings,
   sessionRoutes,
+  tokenExpiry,
   type UserSocket,
 } from "./core/sessions/index.ts"
 import { type Users, userActions, userKey, userResource } from "./core/users/index.ts"
@@ -79,6 +80,8 @@ export interface Gate {
   readonly authenticateOperator: (authorization: string | null, peer: Peer) => { kind: "operator"; name: string }
   /** What a revocation can name of a caller. */
   readonly credentialOf: (caller: AppCaller, proof: Proof) => RevocationQuestion
+  /** Why a socket with such a credential must not be let in at this moment, or null. */
+  readonly refusalOf: (credential: unknown) => ApiError | null
   readonly audit: Audit
   readonly decisions: Decisions
   readonly revocations: Revocations
@@ -175,6 +178,7 @@ export async function createGate(parts: GateParts): Promise<Gate> {
   const revocationParts = {
     revocations,
     monotonic: () => clock.monotonic(),
+    expiryOf: tokenExpiry,
     async count(row: RevocationRow) {
       await sightings.flush()
       const { answers } = await nodes.ask({ kind: "count", row }, await revocations.liveNodes(), askNodesMs)
@@ -250,6 +254,7 @@ export async function createGate(parts: GateParts): Promise<Gate> {
       isServer: caller.kind === "server",
       proof,
     }),
+    refusalOf: (credential) => revocations.refusalOf(credential as RevocationQuestion | null),
     audit,
     decisions,
     revocations,

@@ -146,6 +146,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   })
   // The gate closes sockets, so it comes after them; until it is there they have nobody to tell anything.
   let mayDeliver = (): boolean => false
+  let refusalOf: (credential: unknown) => ApiError | null = () => null
   const sockets = createSockets({
     clock,
     bus,
@@ -153,6 +154,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     log,
     membersOf,
     mayDeliver: () => mayDeliver(),
+    refusalOf: (credential) => refusalOf(credential),
     onGone(appId, userId, heard) {
       chat.stoppedWatching(appId, userId, heard, clock.now()).catch((error) => {
         log.error("could not tell that somebody stopped watching", { cause: error })
@@ -173,6 +175,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   })
   const { keyStates, authenticate, decisions } = gate
   mayDeliver = gate.revocations.mayDeliver
+  refusalOf = gate.refusalOf
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
   const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })

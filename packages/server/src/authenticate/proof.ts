@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto"
 import type { Proof } from "@weir/protocol"
 import type { TokenClaims } from "./claims.ts"
 import { otherSpelling, type TokenAlgorithm } from "./token.ts"
@@ -35,4 +34,4 @@ export function createProof(
   }
 }
 
-const sha256Of = (text: string): string => createHash("sha256").update(text).digest("hex")
+const sha256Of = (text: string): string => Bun.SHA256.hash(text, "hex")

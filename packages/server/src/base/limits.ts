@@ -14,4 +14,6 @@ export const limits = {
   /** Text of one line, over all its values. */
   logTextCharsMax: 32_000,
   logStackLinesMax: 12,
+  /** UTF-16 units of a text that rows are kept under. */
+  rowTextCharsMax: 1024,
 } as const

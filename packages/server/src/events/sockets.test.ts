@@ -1,7 +1,7 @@
 // Open sockets on a real port, without the handshake: the first frame names app, user and what to hear.
 
 import { afterEach, describe, expect, test } from "bun:test"
-import type { ApiError } from "@weir/protocol"
+import { ApiError } from "@weir/protocol"
 import { openTcpSocket, type TcpSocket } from "../../test/tcp-socket.ts"
 import { manualClock } from "../base/clock.ts"
 import { createLogger } from "../base/log.ts"
@@ -31,6 +31,8 @@ interface Client extends TcpSocket {
 }
 
 const app = 7
+/** A credential that was revoked while its handshake ran. */
+const shutOut = "revoked meanwhile"
 const until = async (what: string, is: () => boolean, timeoutMs = 10_000): Promise<void> => {
   const endMs = performance.now() + timeoutMs
   while (!is()) {
@@ -57,6 +59,7 @@ function start(
     log,
     membersOf: (_, of) => membersOf(of),
     mayDeliver,
+    refusalOf: (credential) => (credential === shutOut ? new ApiError("tokenExpired", "revoked") : null),
     onGone: (_, userId, topics) => gone.push([userId, [...topics]]),
   })
   const admit = (socket: Socket, message: string): void => {
@@ -195,6 +198,16 @@ describe("who hears what", () => {
     ])
     await until("both", () => heard(client).length === 1 && heard(limited).length === 1)
     expect([heard(client), heard(limited)]).toEqual([["3"], ["1"]])
+  })
+
+  test("case 39: what was revoked while the handshake ran is refused in the tick of its admission, and hears nothing", async () => {
+    const house = start()
+    const client = await house.open({ credential: shutOut })
+    expect((await client.closed).code).toBe(4040)
+    expect(house.sockets.count).toBe(0)
+    house.sockets.deliver(app, [{ to: "users", userIds: ["jessica"], frame: '"user"' }])
+    expect(JSON.parse(client.texts[0] as string).error.code).toBe(40)
+    expect(client.texts).toHaveLength(1)
   })
 
   test("what cannot be known to be allowed is not delivered", async () => {

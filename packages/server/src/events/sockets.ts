@@ -94,7 +94,10 @@ export interface Subscription {
 }
 
 export interface Sockets {
-  /** Takes a socket in and gives it its connection id. Throws rateLimit when the user has too many. */
+  /**
+   * Takes a socket in and gives it its connection id. Throws rateLimit when the user has too many, and what `refusalOf`
+   * names.
+   */
   admit(socket: Socket, identity: SocketIdentity): string
   /** The socket is gone. */
   remove(socket: Socket): void
@@ -138,6 +141,11 @@ export interface SocketsParts {
   readonly membersOf: (appId: number, of: MembersOf) => Awaitable<readonly string[]>
   /** Whether this node may tell anybody anything now: it knows who was shut out. */
   readonly mayDeliver: () => boolean
+  /**
+   * What has shut a credential out by now, or null. Asked in the tick in which its socket is let in: what is shut out
+   * before that is refused here, what is shut out later finds the socket among the open ones.
+   */
+  readonly refusalOf: (credential: unknown) => ApiError | null
   /** A socket is gone, and with it what it was subscribed to. Must not throw. */
   readonly onGone: (appId: number, userId: string, topics: readonly string[]) => void
 }
@@ -149,7 +157,8 @@ type Command =
 /** What came of a command: the socket did it, is not the caller's or not open, or has no room for more. */
 type Outcome = "done" | "absent" | "full"
 
-export function createSockets({ clock, bus, presence, log, membersOf, mayDeliver, onGone }: SocketsParts): Sockets {
+export function createSockets(parts: SocketsParts): Sockets {
+  const { clock, bus, presence, log, membersOf, mayDeliver, refusalOf, onGone } = parts
   const byId = new Map<string, Socket>()
   const byUser = new Map<string, Set<Socket>>()
   const closing = new Set<Socket>()
@@ -377,6 +386,8 @@ export function createSockets({ clock, bus, presence, log, membersOf, mayDeliver
 
   return {
     admit(socket, { appId, userId, lifetimeMs, hearsUser, keepsCalls, credential, recheck }) {
+      const refused = refusalOf(credential)
+      if (refused !== null) throw refused
       const key = topics.user(appId, userId)
       const all = byUser.get(key)
       // The public key is enough to come as anonymous, so all of them together count as one user with many sockets.

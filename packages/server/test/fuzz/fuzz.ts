@@ -5,7 +5,7 @@ import fc from "fast-check"
 
 const fuzzLimits = {
   /** For one fuzzer, where nobody asks for more. */
-  secondsDefault: 3,
+  secondsDefault: 1,
   /** A day. */
   secondsMax: 86_400,
 } as const

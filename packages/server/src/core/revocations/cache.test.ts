@@ -22,6 +22,7 @@ import { openDatabase } from "../../store/open.ts"
 import { createPostgresDatabase } from "../../testing.ts"
 import { insertApp, newApp } from "../apps/index.ts"
 import { migrations as appMigrations } from "../apps/migrations.ts"
+import { migrations as keyMigrations } from "../keys/migrations.ts"
 import { createRevocations, type Revocations } from "./cache.ts"
 import { limits } from "./limits.ts"
 import { migrations } from "./migrations.ts"
@@ -61,6 +62,7 @@ async function openOn(kind: "sqlite" | "postgres", clock: ManualClock): Promise<
   )
   await migrate(db, [
     { module: "apps", migrations: appMigrations },
+    { module: "keys", migrations: keyMigrations },
     { module: "revocations", migrations },
   ])
   ending.push(async () => {
@@ -251,6 +253,7 @@ for (const kind of databaseKinds) {
       const [create] = revocationRoutes({
         revocations: { truth: { size: limits.revocationsMax } as Revocations["truth"] } as Revocations,
         monotonic: clock.monotonic,
+        expiryOf: async () => null,
         count: async () => ({ sockets: 0, tokens: 0, users: 0 }),
       })
       await db.transact((tx) => insertApp(tx, newApp(app, "full", "production", clock.now())))

@@ -25,8 +25,8 @@ import {
   type Truth,
   unsignedReceipt,
 } from "./rules.ts"
+import { createShadowCounts } from "./shadows.ts"
 import {
-  addShadowHits,
   type DeploymentKeyRow,
   endLease,
   insertDeploymentKey,
@@ -261,12 +261,14 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
     await inBatches((tx, limit) => pruneNonces(tx, clock.now(), limit))
     await inBatches((tx, limit) => pruneOver(tx, "expires_at", nowMs, limit))
     await inBatches((tx, limit) => pruneOver(tx, "undone_at", nowMs - limits.undoneKeptMs, limit))
+    const livesMs = new Map<number, number | null>()
     for (const appId of truth.appIds()) {
       const lifeSeconds = await parts.longestLifeSeconds(appId)
       const lifeMs = lifeSeconds === null ? null : lifeSeconds * 1000
-      for (const _ of truth.prune(appId, nowMs, lifeMs, limits.pruneStride)) await Bun.sleep(0)
+      livesMs.set(appId, lifeMs)
       if (lifeMs !== null) await inBatches((tx, limit) => pruneCutoffs(tx, appId, nowMs - lifeMs, limit))
     }
+    for (const _ of truth.prune(nowMs, (appId) => livesMs.get(appId) ?? null, limits.pruneStride)) await Bun.sleep(0)
     await db.transact(pruneShadowUsers)
   }
   /** Short transactions, so that nobody waits long for a lock. */
@@ -439,55 +441,5 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
 
   function opened(row: DeploymentKeyRow): { keyId: string; privateKey: string } {
     return { keyId: row.key_id, privateKey: open(parts.masterKey, row.sealed, receiptKeyContext(row.key_id)) }
-  }
-}
-
-/** Counts whom shadows would have refused; in memory, written now and then. */
-function createShadowCounts(db: Database) {
-  interface Count {
-    hits: number
-    /** Not written yet. */
-    fresh: Set<string>
-    readonly known: Set<string>
-  }
-  const counts = new Map<string, Count>()
-  const count: OnShadow = ({ id }, { userId }) => {
-    let own = counts.get(id)
-    if (own === undefined) {
-      if (counts.size >= limits.shadowsMax) return
-      own = { hits: 0, fresh: new Set(), known: new Set() }
-      counts.set(id, own)
-    }
-    own.hits += 1
-    if (userId === null || own.known.has(userId) || own.known.size >= limits.shadowUsersMax) return
-    own.known.add(userId)
-    own.fresh.add(userId)
-  }
-  const write = async (id: string, own: Count): Promise<void> => {
-    const { hits, fresh } = own
-    own.hits = 0
-    own.fresh = new Set()
-    const users = [...fresh]
-    try {
-      await db.transact(async (tx) => {
-        for (let at = 0; at === 0 || at < users.length; at += limits.shadowUsersPerWriteMax) {
-          const some = users.slice(at, at + limits.shadowUsersPerWriteMax)
-          await addShadowHits(tx, id, at === 0 ? hits : 0, some, limits.shadowUsersMax)
-        }
-      })
-    } catch (error) {
-      own.hits += hits
-      for (const user of users) own.fresh.add(user)
-      throw error
-    }
-  }
-  return {
-    count,
-    forget: (id: string): void => {
-      counts.delete(id)
-    },
-    async flush(): Promise<void> {
-      for (const [id, own] of counts) if (own.hits > 0) await write(id, own)
-    },
   }
 }

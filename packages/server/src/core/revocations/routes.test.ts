@@ -152,6 +152,21 @@ for (const kind of databaseKinds) {
       expect(revocation.shadow).toEqual({ hits: 3, users: 1 })
     })
 
+    test("case 44: the revocation of a token that was seen is kept until the token runs out, others without end", async () => {
+      const token = tokenOf("leaving", { exp: nowSeconds() + 600 })
+      expect((await use(token)).status).toBe(200)
+      const { sessions } = (await admin("GET", "/sessions?user_id=leaving")).body
+      expect((await admin("DELETE", `/sessions/${sessions[0].id}`)).status).toBe(200)
+      const unseen = tokenOf("leaving", { exp: nowSeconds() + 601 })
+      await revoke({ token_sha256: sha256(unseen) })
+      const { revocations } = (await admin("GET", "/revocations")).body
+      const ends = (one: string) =>
+        revocations.find(({ target }: { target: string }) => target === sha256(one)).expires_at
+      const { exp } = JSON.parse(Buffer.from(token.split(".")[1] as string, "base64url").toString())
+      expect(ends(token)).toBe(new Date(exp * 1000).toISOString())
+      expect(ends(unseen)).toBeNull()
+    })
+
     test("a dry run counts and changes nothing", async () => {
       await nextSecond()
       const token = tokenOf("dry")

@@ -22,6 +22,8 @@ export interface RevocationRouteParts {
   readonly revocations: Pick<Revocations, "receipt" | "news" | "truth">
   /** Monotonic milliseconds. */
   readonly monotonic: () => number
+  /** When a token runs out of itself, in milliseconds; null: not known. */
+  readonly expiryOf: (read: Read, appId: number, sha256: string) => Promise<number | null>
   /** Counts the open sockets on all nodes, and the known tokens and users, that a revocation would end. */
   readonly count: (row: RevocationRow) => Promise<{ sockets: number; tokens: number; users: number }>
 }
@@ -68,13 +70,14 @@ export async function revoke(tx: Tx, given: NewRevocation, actor: string, now: n
 
 /** Writes a revocation and answers what waits for the nodes after the commit and gives the receipt. */
 export async function revokeWithReceipt(
-  parts: Pick<RevocationRouteParts, "revocations" | "monotonic">,
+  parts: Pick<RevocationRouteParts, "revocations" | "monotonic" | "expiryOf">,
   tx: Tx,
   given: NewRevocation,
   actor: string,
   now: number,
 ): Promise<() => Promise<object>> {
-  const row = await revoke(tx, given, actor, now)
+  const expiresAtMs = given.level === "token" ? await parts.expiryOf(tx, given.appId, given.target) : null
+  const row = await revoke(tx, { ...given, expiresAtMs }, actor, now)
   let committedAt = parts.monotonic()
   tx.afterCommit(() => {
     committedAt = parts.monotonic()

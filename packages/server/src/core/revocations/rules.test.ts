@@ -141,7 +141,7 @@ test("property, case 44: what is forgotten is what no living token can be older 
             before_ms !== null &&
             before_ms < nowMs - lifeMs &&
             created_at < nowMs - lifeMs)
-        const walk = truth.prune(app, nowMs, isBound ? lifeMs : null, stride)
+        const walk = truth.prune(nowMs, () => (isBound ? lifeMs : null), stride)
         let step = walk.next()
         while (step.done !== true) step = walk.next()
         const over = rows.filter(isOver)

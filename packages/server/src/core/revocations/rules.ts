@@ -1,18 +1,14 @@
-import { ApiError, type Why } from "@weir/protocol"
+import { ApiError, type Proof, type Why } from "@weir/protocol"
 import type { RevocationQuestion, Revoked } from "../../authenticate/authenticate.ts"
 import { isRevoked } from "../../authenticate/token.ts"
+import { createTextRows } from "../../base/text-rows.ts"
 import { boundedLevels, type Level, type RevocationRow } from "./store.ts"
 
 /** A revocation as a node holds it. */
 export interface Entry {
   readonly id: string
   readonly beforeMs: number | null
-  readonly isShadow: boolean
   readonly isTerminal: boolean
-  /** When it was made, or its cut-off if that is later; milliseconds. */
-  readonly sinceMs: number
-  /** When what it ends has run out of itself; milliseconds, null: not known. */
-  readonly expiresAtMs: number | null
 }
 
 /** Hears that a shadow would have ended a credential. */
@@ -23,14 +19,17 @@ export interface Truth {
   readonly size: number
   add(row: RevocationRow): void
   remove(row: Pick<RevocationRow, "id" | "app_id" | "level" | "target">): void
-  /** What has ended the credential; of several levels the first in the order of `levels`. `onShadow` hears of hits. */
+  /**
+   * What has ended the credential; of several levels the first in the order of `levels`. `onShadow` hears of hits. A proof
+   * belongs to one question: that nothing has ended it is remembered with it, until something changes for its app.
+   */
   check(question: RevocationQuestion, onShadow: OnShadow | null): (Revoked & { entry: Entry }) | null
   /**
-   * Forgets the revocations of an app that end nothing any more: those that ran out before `nowMs`, and with a longest
-   * life of users' tokens (milliseconds, null: unbounded) the cut-offs that all living tokens are younger than. Yields
-   * after every `stride` entries that it looked at, so that the caller can let others run; answers how many it forgot.
+   * Forgets what ends nothing any more: what ran out before `nowMs`, and where users' tokens of the app have a longest life
+   * (milliseconds, null: unbounded) the cut-offs that all living tokens are younger than. Yields after every `stride`
+   * entries that it looked at, so that the caller can let others run; answers how many it forgot.
    */
-  prune(appId: number, nowMs: number, longestLifeMs: number | null, stride: number): Generator<void, number>
+  prune(nowMs: number, longestLifeMsOf: (appId: number) => number | null, stride: number): Generator<void, number>
   /** The apps that have any. */
   appIds(): number[]
   clear(): void
@@ -39,144 +38,189 @@ export interface Truth {
 /** In the order in which they are asked. The ones that end most come first. */
 export const levels = ["app", "user", "key", "kid", "device", "jti", "token"] as const satisfies readonly Level[]
 
-// Most targets have one revocation, and there may be millions of targets: lists only where there are more. Those that
-// refuse stand with the latest cut-off first, so that however many there are only one has to be asked.
-type Entries = Entry | Lists
-
-interface Lists {
-  readonly enforced: Entry[]
-  readonly shadows: Entry[]
+interface OfApp {
+  readonly appId: number
+  /** Its levels are spaces of the table from here on. */
+  readonly firstSpace: number
+  /** Entries by level. */
+  readonly counts: number[]
+  size: number
+  shadows: number
+  /** Changes with every change, and is no other app's or set's. */
+  version: number
 }
 
-type OfApp = Readonly<Record<Level, Map<string, Entries>>> & { size: number }
+let versions = 0
+/** On a proof: the version of its app's revocations that had not ended it. */
+const clearedBy = Symbol("cleared by")
+interface Marked {
+  [clearedBy]?: number
+}
+
+const flagShadow = 1
+const flagTerminal = 2
+const columnsMin = 64
+/** What belongs to a row of the table. NaN: null. */
+const newColumns = (length: number) => ({
+  beforeMs: new Float64Array(length),
+  /** When it was made, or its cut-off if that is later. */
+  sinceMs: new Float64Array(length),
+  /** When what it ends has run out of itself. */
+  expiresAtMs: new Float64Array(length),
+  flags: new Uint8Array(length),
+})
 
 export function createTruth(): Truth {
   const apps = new Map<number, OfApp>()
-  let size = 0
+  const bySpace: OfApp[] = []
+  // There may be millions, and as objects they would be walked whenever garbage is collected.
+  let table = createTextRows()
+  let columns = newColumns(columnsMin)
 
-  const remove: Truth["remove"] = (row) => {
-    const app = apps.get(row.app_id)
-    const known = app?.[row.level].get(row.target)
-    if (app === undefined || known === undefined) return
-    const before = listed(known)
-    const rest = before.filter(({ id }) => id !== row.id)
-    if (rest.length === before.length) return
-    const [only] = rest
-    if (only === undefined) app[row.level].delete(row.target)
-    else app[row.level].set(row.target, rest.length === 1 ? only : listsOf(rest))
-    app.size -= 1
-    size -= 1
+  const appOf = (appId: number): OfApp => {
+    let app = apps.get(appId)
+    if (app === undefined) {
+      const firstSpace = bySpace.length * levels.length
+      app = { appId, firstSpace, counts: levels.map(() => 0), size: 0, shadows: 0, version: 0 }
+      apps.set(appId, app)
+      bySpace.push(app)
+    }
+    return app
+  }
+  const changed = (app: OfApp, level: number, row: number, by: 1 | -1): void => {
+    app.counts[level] = (app.counts[level] as number) + by
+    app.size += by
+    if (isShadow(row)) app.shadows += by
+    versions += 1
+    app.version = versions
+  }
+  const isShadow = (row: number): boolean => ((columns.flags[row] as number) & flagShadow) !== 0
+  /** Without a cut-off it ends every token, whenever that was made. */
+  const cutoffOf = (row: number): number => {
+    const beforeMs = columns.beforeMs[row] as number
+    return Number.isNaN(beforeMs) ? Number.POSITIVE_INFINITY : beforeMs
+  }
+  const ends = (row: number, issuedAt: number | null): boolean => {
+    const beforeMs = columns.beforeMs[row] as number
+    return Number.isNaN(beforeMs) || isRevoked(issuedAt, beforeMs / 1000)
+  }
+  const entryOf = (row: number): Entry => {
+    const beforeMs = columns.beforeMs[row] as number
+    return {
+      id: table.labelOf(row),
+      beforeMs: Number.isNaN(beforeMs) ? null : beforeMs,
+      isTerminal: ((columns.flags[row] as number) & flagTerminal) !== 0,
+    }
+  }
+  // Under one target those that refuse stand first, the latest cut-off before the others, so that however many there are
+  // only one has to be asked; behind them stand the shadows, which all want to hear.
+  const endedBy = (first: number, question: RevocationQuestion, onShadow: OnShadow | null, shadows: number): number => {
+    const { issuedAt } = question.proof
+    if (shadows > 0 && onShadow !== null) {
+      for (let row = first; row >= 0; row = table.next(row)) {
+        if (isShadow(row) && ends(row, issuedAt)) onShadow(entryOf(row), question)
+      }
+    }
+    return first >= 0 && !isShadow(first) && ends(first, issuedAt) ? first : -1
+  }
+  const removeRow = (row: number): void => {
+    const space = table.spaceOf(row)
+    const app = bySpace[Math.floor(space / levels.length)] as OfApp
+    changed(app, space - app.firstSpace, row, -1)
+    table.remove(row)
   }
 
   return {
     get size() {
-      return size
+      return table.count
     },
-    add(row) {
-      let app = apps.get(row.app_id)
-      if (app === undefined) {
-        app = newApp()
-        apps.set(row.app_id, app)
+    add(given) {
+      const app = appOf(given.app_id)
+      const level = levels.indexOf(given.level)
+      const space = app.firstSpace + level
+      const shadow = given.mode === "shadow"
+      const cutoff = given.before_ms ?? Number.POSITIVE_INFINITY
+      let after = -1
+      for (let row = table.first(space, given.target); row >= 0; row = table.next(row)) {
+        if (table.hasLabel(row, given.id)) return
+        if (shadow || (!isShadow(row) && cutoffOf(row) > cutoff)) after = row
       }
-      const entry: Entry = {
-        id: row.id,
-        beforeMs: row.before_ms,
-        isShadow: row.mode === "shadow",
-        isTerminal: row.terminal === 1,
-        sinceMs: Math.max(row.created_at, row.before_ms ?? 0),
-        expiresAtMs: row.expires_at,
-      }
-      const targets = app[row.level]
-      const known = targets.get(row.target)
-      if (known === undefined) targets.set(row.target, entry)
-      else {
-        if (listed(known).some(({ id }) => id === row.id)) return
-        const lists = isSingle(known) ? listsOf([known]) : known
-        put(lists, entry)
-        targets.set(row.target, lists)
-      }
-      app.size += 1
-      size += 1
+      const row = table.add(space, given.target, given.id, after)
+      if (row >= columns.flags.length) columns = grownColumns(columns)
+      columns.beforeMs[row] = given.before_ms ?? Number.NaN
+      columns.sinceMs[row] = Math.max(given.created_at, given.before_ms ?? 0)
+      columns.expiresAtMs[row] = given.expires_at ?? Number.NaN
+      columns.flags[row] = (shadow ? flagShadow : 0) | (given.terminal === 1 ? flagTerminal : 0)
+      changed(app, level, row, 1)
     },
-    remove,
+    remove(given) {
+      const app = apps.get(given.app_id)
+      if (app === undefined) return
+      const space = app.firstSpace + levels.indexOf(given.level)
+      let row = table.first(space, given.target)
+      while (row >= 0 && !table.hasLabel(row, given.id)) row = table.next(row)
+      if (row >= 0) removeRow(row)
+    },
     check(question, onShadow) {
       const app = apps.get(question.appId)
       if (app === undefined || app.size === 0) return null
-      for (const level of levels) {
-        const targets = app[level]
-        if (targets.size === 0) continue
-        let entry = entryOf(targets, targetOf(level, question), question, onShadow)
+      const { shadows, firstSpace, counts } = app
+      const proof = question.proof as Proof & Marked
+      if (shadows === 0 && proof[clearedBy] === app.version) return null
+      for (let at = 0; at < levels.length; at++) {
+        if (counts[at] === 0) continue
+        const level = levels[at] as Level
+        const target = targetOf(level, question)
+        if (target === null) continue
+        let row = endedBy(table.first(firstSpace + at, target), question, onShadow, shadows)
         // An ES256 token has two texts, and whoever holds it can write the other one.
-        if (level === "token") entry ??= entryOf(targets, question.proof.otherSha256 ?? null, question, onShadow)
-        if (entry !== null) return { level, revocationId: entry.id, beforeMs: entry.beforeMs, entry }
+        const other = level === "token" ? (proof.otherSha256 ?? null) : null
+        if (row < 0 && other !== null) row = endedBy(table.first(firstSpace + at, other), question, onShadow, shadows)
+        if (row < 0) continue
+        const entry = entryOf(row)
+        return { level, revocationId: entry.id, beforeMs: entry.beforeMs, entry }
       }
+      proof[clearedBy] = app.version
       return null
     },
-    *prune(appId, nowMs, longestLifeMs, stride) {
-      const app = apps.get(appId)
-      if (app === undefined) return 0
-      let looked = 0
+    *prune(nowMs, longestLifeMsOf, stride) {
       let forgotten = 0
-      for (const level of levels) {
-        const isBounded = longestLifeMs !== null && (boundedLevels as readonly Level[]).includes(level)
-        const isOver = ({ beforeMs, sinceMs, expiresAtMs }: Entry): boolean =>
-          (expiresAtMs !== null && expiresAtMs < nowMs) ||
-          (isBounded && beforeMs !== null && sinceMs < nowMs - longestLifeMs)
-        // A Map may change while it is walked: what is taken out is not met, what is put in comes at the end.
-        for (const [target, known] of app[level]) {
-          for (const entry of listed(known)) {
-            if (isOver(entry)) {
-              remove({ id: entry.id, app_id: appId, level, target })
-              forgotten += 1
-            }
-          }
-          looked += 1
-          if (looked % stride === 0) yield
-        }
+      for (let row = 0; row < table.end; row++) {
+        if (row % stride === stride - 1) yield
+        if (!table.isLive(row)) continue
+        const space = table.spaceOf(row)
+        const { appId, firstSpace } = bySpace[Math.floor(space / levels.length)] as OfApp
+        const isBounded = (boundedLevels as readonly Level[]).includes(levels[space - firstSpace] as Level)
+        const lifeMs = isBounded ? longestLifeMsOf(appId) : null
+        const isOver =
+          (columns.expiresAtMs[row] as number) < nowMs ||
+          (lifeMs !== null &&
+            !Number.isNaN(columns.beforeMs[row] as number) &&
+            (columns.sinceMs[row] as number) < nowMs - lifeMs)
+        if (!isOver) continue
+        removeRow(row)
+        forgotten += 1
       }
       return forgotten
     },
-    appIds: () => [...apps].flatMap(([appId, { size }]) => (size === 0 ? [] : [appId])),
+    appIds: () => bySpace.flatMap(({ appId, size }) => (size === 0 ? [] : [appId])),
     clear() {
       apps.clear()
-      size = 0
+      bySpace.length = 0
+      table = createTextRows()
+      columns = newColumns(columnsMin)
     },
   }
 }
 
-const isSingle = (entries: Entries): entries is Entry => !("enforced" in entries)
-
-const listed = (entries: Entries): readonly Entry[] =>
-  isSingle(entries) ? [entries] : [...entries.enforced, ...entries.shadows]
-
-function listsOf(entries: readonly Entry[]): Lists {
-  const lists: Lists = { enforced: [], shadows: [] }
-  for (const entry of entries) put(lists, entry)
-  return lists
+function grownColumns(columns: ReturnType<typeof newColumns>): ReturnType<typeof newColumns> {
+  const grown = newColumns(columns.flags.length * 2)
+  grown.beforeMs.set(columns.beforeMs)
+  grown.sinceMs.set(columns.sinceMs)
+  grown.expiresAtMs.set(columns.expiresAtMs)
+  grown.flags.set(columns.flags)
+  return grown
 }
-
-function put({ enforced, shadows }: Lists, entry: Entry): void {
-  if (entry.isShadow) shadows.push(entry)
-  else {
-    // New ones mostly have the latest cut-off.
-    const at = enforced.findIndex((other) => cutoffOf(other) <= cutoffOf(entry))
-    enforced.splice(at < 0 ? enforced.length : at, 0, entry)
-  }
-}
-
-/** Without a cut-off it ends every token, whenever that was made. */
-const cutoffOf = ({ beforeMs }: Entry): number => beforeMs ?? Number.POSITIVE_INFINITY
-
-const newApp = (): OfApp => ({
-  app: new Map(),
-  user: new Map(),
-  key: new Map(),
-  kid: new Map(),
-  device: new Map(),
-  jti: new Map(),
-  token: new Map(),
-  size: 0,
-})
 
 /** What of a credential a level looks at; null where it has no such thing. */
 function targetOf(level: Level, { apiKey, userId, isServer, proof }: RevocationQuestion): string | null {
@@ -198,35 +242,6 @@ function targetOf(level: Level, { apiKey, userId, isServer, proof }: RevocationQ
       return proof.sha256 === "" ? null : proof.sha256
   }
 }
-
-function entryOf(
-  targets: ReadonlyMap<string, Entries>,
-  target: string | null,
-  question: RevocationQuestion,
-  onShadow: OnShadow | null,
-): Entry | null {
-  const known = target === null ? undefined : targets.get(target)
-  return known === undefined ? null : endedBy(known, question, onShadow)
-}
-
-// Of several the latest cut-off counts; that any of them ends the token is the same as that the latest does.
-function endedBy(entries: Entries, question: RevocationQuestion, onShadow: OnShadow | null): Entry | null {
-  const { issuedAt } = question.proof
-  if (isSingle(entries)) {
-    if (!ends(entries, issuedAt)) return null
-    if (!entries.isShadow) return entries
-    onShadow?.(entries, question)
-    return null
-  }
-  if (onShadow !== null) {
-    for (const entry of entries.shadows) if (ends(entry, issuedAt)) onShadow(entry, question)
-  }
-  const [latest] = entries.enforced
-  return latest !== undefined && ends(latest, issuedAt) ? latest : null
-}
-
-const ends = ({ beforeMs }: Entry, issuedAt: number | null): boolean =>
-  beforeMs === null || isRevoked(issuedAt, beforeMs / 1000)
 
 /**
  * Closes the open sockets of an app for which `endedBy` names an error, and answers how many; with `isDry` only counts

@@ -7,6 +7,7 @@ import {
   type Matching,
   selectClients,
   selectMatching,
+  selectSession,
   selectUsage,
   selectWarnings,
 } from "./store.ts"
@@ -52,6 +53,12 @@ export async function countMatching(
 ): Promise<{ tokens: number; users: number }> {
   const { tokens, users } = await selectMatching(read, matching, now, now - limits.keptMs)
   return { tokens: Number(tokens), users: Number(users) }
+}
+
+/** When a token that was seen runs out of itself, in milliseconds; null: it does not, or was not seen. */
+export async function tokenExpiry(read: Read, appId: number, sha256: string): Promise<number | null> {
+  const expiresAt = (await selectSession(read, appId, sha256))?.expires_at ?? null
+  return expiresAt === null ? null : expiresAt * 1000
 }
 
 /** Rules that a stricter policy would have enforced, with how often. */
