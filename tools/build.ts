@@ -1,9 +1,10 @@
-// Builds what plain Node and browsers load: dist/ of the three SDK packages, as ESM and CommonJS with types. The
-// root `prepare` runs it after each npm install; when nothing has changed it only compares one hash.
+// Builds what plain Node and browsers load: dist/ of the three SDK packages, as ESM and CommonJS with types, and the
+// dashboard. The root `prepare` runs it after each npm install; when nothing has changed it only compares one hash.
 
 import { createHash } from "node:crypto"
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
 import { dirname, join, relative, resolve } from "node:path"
+import { buildDashboard } from "./build-dashboard.ts"
 
 interface Bundle {
   /** Folder in dist/. */
@@ -31,7 +32,10 @@ const packages: Package[] = [
 ]
 
 /** Folders whose sources end up in the packages above. */
-const sources = ["protocol", "sdk-client", "sdk-server", "chat"]
+const sources = ["protocol", "sdk-client", "sdk-server", "chat", "dashboard"]
+
+/** Bundled for the server to send; see build-dashboard.ts. */
+const dashboard = "dashboard"
 
 /** Loaded at run time instead of being bundled. */
 const external = ["ws"]
@@ -42,22 +46,30 @@ const replaceAttemptsMax = 3
 /** Builds every package whose dist/ is not up to date. Returns the names of those built. */
 export async function build(root: string): Promise<string[]> {
   const stamp = await hashOf(root)
+  const stampOf = (folder: string): Promise<string | null> =>
+    readFile(join(root, "packages", folder, "dist", stampFile), "utf8").catch(() => null)
   const stale: Package[] = []
-  for (const item of packages) {
-    const built = await readFile(join(root, "packages", item.folder, "dist", stampFile), "utf8").catch(() => null)
-    if (built !== stamp) stale.push(item)
-  }
-  if (stale.length === 0) return []
+  for (const item of packages) if ((await stampOf(item.folder)) !== stamp) stale.push(item)
+  const isDashboardStale = (await stampOf(dashboard)) !== stamp
+  if (stale.length === 0 && !isDashboardStale) return []
 
   // On the same file system as the packages, so that the result can be moved into place.
   const scratch = await mkdtemp(join(root, "node_modules", ".weir-build-"))
   try {
-    const declarations = await emitDeclarations(root, scratch)
-    for (const item of stale) await buildPackage(root, item, declarations, scratch, stamp)
+    if (stale.length > 0) {
+      const declarations = await emitDeclarations(root, scratch)
+      for (const item of stale) await buildPackage(root, item, declarations, scratch, stamp)
+    }
+    if (isDashboardStale) {
+      const fresh = join(scratch, "dist", dashboard)
+      await buildDashboard(root, fresh)
+      await writeFile(join(fresh, stampFile), stamp)
+      await moveInto(fresh, join(root, "packages", dashboard, "dist"))
+    }
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
-  return stale.map(({ folder }) => folder)
+  return [...stale.map(({ folder }) => folder), ...(isDashboardStale ? [dashboard] : [])]
 }
 
 // dist/ is made aside and moved into place at the end, so that a reader never meets half of it.
@@ -149,14 +161,18 @@ async function copyDeclarations(from: string, entry: string, to: string): Promis
 /** Hash of everything that the output depends on. */
 async function hashOf(root: string): Promise<string> {
   const hash = createHash("sha256").update(Bun.version)
-  const files = [join(root, "tools", "build.ts"), join(root, "tsconfig.json")]
+  const files = [
+    join(root, "tools", "build.ts"),
+    join(root, "tools", "build-dashboard.ts"),
+    join(root, "tsconfig.json"),
+  ]
   for (const source of sources) {
     const home = join(root, "packages", source)
     files.push(join(home, "package.json"))
     const names = await readdir(join(home, "src"), { recursive: true })
     files.push(
       ...names
-        .filter((name) => name.endsWith(".ts"))
+        .filter((name) => /\.(tsx?|css|svg|html)$/.test(name))
         .sort()
         .map((name) => join(home, "src", name)),
     )

@@ -68,6 +68,7 @@ import {
   createCalls,
 } from "./products/video/calls/index.ts"
 import { clientAddress, isPrivateHop } from "./request/address.ts"
+import { loadDashboard } from "./request/dashboard.ts"
 import { createHttp, type Peer } from "./request/http.ts"
 import { type Listener, listen } from "./request/listen.ts"
 import { openApiOf } from "./request/openapi.ts"
@@ -277,6 +278,9 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     published: (path) => (path === "/openapi.json" ? openApi() : gate.published(path)),
   })
 
+  const dashboard = await loadDashboard(dashboardDir, [["/dashboard", "index.html"]])
+  if (dashboard === null) log.warn("the dashboard is not built, so it is not served; `npm run prepare` builds it")
+
   /** The caller's end of a connection, behind the proxies that the settings trust. */
   const peerOf = (request: Request, connectionAddress: () => string): Peer => ({
     get address() {
@@ -289,7 +293,8 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   })
   const answer = (request: Request, connectionAddress: () => string): Awaitable<Response> => {
     if (!request.url.startsWith("/api/", pathStartOf(request.url)) || request.url.includes("/.well-known/")) {
-      const page = pages(request.method, pathOf(request.url))
+      const path = pathOf(request.url)
+      const page = pages(request.method, path) ?? dashboard?.serve(request, path) ?? null
       if (page !== null) return page
     }
     return http.serve(request, peerOf(request, connectionAddress))
@@ -483,6 +488,7 @@ const drainNoticeMs = 1_000
 /** How long requests have to finish after that. The whole end takes less than 10 s. */
 const drainMs = 7_000
 
+const dashboardDir = join(import.meta.dir, "../../dashboard/dist")
 const errorPagesDir = join(import.meta.dir, "../../../docs/errors")
 async function errorPage(code: number): Promise<string | null> {
   const file = Bun.file(join(errorPagesDir, `${code}.md`))

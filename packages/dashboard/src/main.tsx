@@ -1,0 +1,12 @@
+// Starts the dashboard in the page that the server sent.
+
+import "./styles.ts"
+import { StrictMode } from "react"
+import { createRoot } from "react-dom/client"
+import { App } from "./app.tsx"
+
+createRoot(document.getElementById("root") as HTMLElement).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+)

@@ -1,0 +1,40 @@
+// How a refusal or a fault is shown: what happened, and where to read why.
+
+import { Alert, Anchor, Button, Group, Text } from "@mantine/core"
+import { AlertIcon } from "@primer/octicons-react"
+import { ApiFailure } from "../api/client.ts"
+
+export interface ErrorAlertProps {
+  error: unknown
+  /** What was being done, such as «The keys could not be read». */
+  title?: string
+  retry?: () => void
+}
+
+export function ErrorAlert({ error, title = "That did not work", retry }: ErrorAlertProps) {
+  const failure = error instanceof ApiFailure ? error : null
+  return (
+    <Alert color="red" icon={<AlertIcon />} title={title} role="alert">
+      <Text size="sm" className="weir-break">
+        {error instanceof Error ? error.message : String(error)}
+      </Text>
+      <Group gap="md" mt={retry || failure ? "xs" : 0}>
+        {failure !== null && failure.code !== 0 ? (
+          <Anchor size="sm" href={`/errors/${failure.code}`} target="_blank" rel="noreferrer">
+            About error {failure.code}
+          </Anchor>
+        ) : null}
+        {failure?.decisionId ? (
+          <Text size="sm" c="dimmed">
+            Decision <code>{failure.decisionId}</code>
+          </Text>
+        ) : null}
+        {retry ? (
+          <Button size="compact-sm" variant="light" color="red" onClick={retry}>
+            Try again
+          </Button>
+        ) : null}
+      </Group>
+    </Alert>
+  )
+}
