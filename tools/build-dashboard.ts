@@ -15,7 +15,7 @@ export async function buildDashboard(root: string, outDir: string): Promise<void
   await rm(outDir, { recursive: true, force: true })
   await mkdir(outDir, { recursive: true })
   const result = await Bun.build({
-    entrypoints: [join(home, "index.html")],
+    entrypoints: [join(home, "index.html"), join(home, "demo.html")],
     outdir: outDir,
     target: "browser",
     format: "esm",

@@ -4,6 +4,7 @@
 
 import type { Static, TObject, TSchema } from "typebox"
 import type { ErrorName } from "./errors.ts"
+import type { OperatorAction } from "./operators/roles.ts"
 import type { PrincipalKind } from "./principal.ts"
 
 export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
@@ -24,6 +25,12 @@ export interface Operation<
   readonly summary: string
   /** Which kinds of principal may knock at all; a refusal here is 403/17. */
   readonly access: readonly PrincipalKind[]
+  /** What an operator's role must allow. Every operation of the management API says it, and no other. */
+  readonly needs?: OperatorAction
+  /** What some inputs need as well; null: nothing more. */
+  readonly needsAlso?: (input: OperatorInput) => OperatorAction | null
+  /** Whether an operator must have proved of late who they are: always, or for some inputs. */
+  readonly stepUp?: true | ((input: OperatorInput) => boolean)
   /** True where strangers may knock: the API key is enough, and a token that comes along is not looked at. */
   readonly keyOnly?: boolean
   readonly params: Path
@@ -37,6 +44,12 @@ export interface Operation<
   readonly status: 200 | 201
   /** Beyond those of every authenticated route (accessKey, authentication, token*, rateLimit, appSuspended, input). */
   readonly errors: readonly ErrorName[]
+}
+
+/** A valid input, as far as what an operator must be allowed depends on it. */
+export interface OperatorInput {
+  readonly query: unknown
+  readonly body: unknown
 }
 
 /** Declares an operation; the types of its input and output follow from the schemas. */

@@ -1,6 +1,8 @@
 // Who is calling. A discriminated union: each kind has exactly its fields, so no handler can read a user id that
 // is not there. `operator` is the management API's caller; the others come through an app's API key.
 
+import type { OperatorRole } from "./operators/roles.ts"
+
 /**
  * A token limited to calls and channels (claims `call_cids`, `channel_cids` and `role`; contract/auth.md §2.5). It
  * reaches nothing else.
@@ -90,8 +92,14 @@ export interface AnonymousPrincipal extends AppPrincipal {
 }
 export interface OperatorPrincipal {
   readonly kind: "operator"
-  /** For the log: how the operator proved themselves. */
+  /** For the audit log: the operator's email, or `admin token`. */
   readonly name: string
+  readonly role: OperatorRole
+  /** Null: the admin token of the settings. */
+  readonly operatorId: string | null
+  readonly sessionId: string | null
+  /** When this session's operator last proved who they are, milliseconds since 1970; null: proved with each request. */
+  readonly verifiedAtMs: number | null
 }
 
 export type Principal = ServerPrincipal | UserPrincipal | GuestPrincipal | AnonymousPrincipal | OperatorPrincipal

@@ -8,6 +8,7 @@ import {
   createAuthenticate,
   type Lookups,
   type RevocationQuestion,
+  type Revoked,
   withoutTrace,
 } from "./authenticate/authenticate.ts"
 import { standingBans } from "./authenticate/bans.ts"
@@ -43,11 +44,13 @@ import {
 import {
   countMatching,
   createSightings,
+  type SessionRouteParts,
   type Sightings,
   sessionRoutes,
   tokenExpiry,
   type UserSocket,
 } from "./core/sessions/index.ts"
+import { tokenRoutes } from "./core/tokens/index.ts"
 import { type Users, userActions, userKey, userResource } from "./core/users/index.ts"
 import { createAsk } from "./events/ask.ts"
 import type { Bus } from "./events/bus/bus.ts"
@@ -85,7 +88,13 @@ export interface Gate {
   readonly audit: Audit
   readonly decisions: Decisions
   readonly revocations: Revocations
+  /** Writes a revocation; answers what waits for the nodes after the commit and gives the receipt. */
+  revoke(tx: Tx, given: NewRevocation, actor: string, now: number): Promise<() => Promise<object>>
   readonly sightings: Sightings
+  /** The open sockets of users, on all nodes. */
+  readonly socketsOf: SessionRouteParts["socketsOf"]
+  /** Whether a revocation has ended a credential. */
+  readonly isRevoked: SessionRouteParts["isRevoked"]
   /** Routes of the management API that belong to the gate; what products explain of themselves is handed in. */
   adminRoutes(explainers: Omit<Record<ExplainedType, Explainer>, "app" | "user">): AdminRoute[]
   /** Public keys, as JSON, by path: of an API key (RFC 7517), and of receipts. Null for other paths. */
@@ -189,13 +198,19 @@ export async function createGate(parts: GateParts): Promise<Gate> {
   const revokeIn = (tx: Tx, given: NewRevocation, actor: string, now: number) =>
     revokeWithReceipt(revocationParts, tx, given, actor, now)
 
+  /** As the gate asks what has ended a credential, but no use of it: shadows do not count it. */
+  const endedBy = (question: RevocationQuestion): Revoked | null => {
+    revocations.requireLease()
+    return revocations.truth.check(question, null)
+  }
+
   /** The gate's own answer about a token, which leaves no trace: not even among the tokens that a key has proved. */
   const prove = async (appId: number, apiKey: string | null, token: string): Promise<ProvedToken | null> => {
     const named = apiKey ?? (await selectKeysOfApp(db.read, appId, keysOfAppMax))[0]?.api_key ?? null
     const state = named === null ? null : await keyStates.get(named)
     if (state === null || state.appId !== appId) return null
     const unseen = { ...state, verified: { get: () => undefined, set: () => undefined } }
-    const ask = createAuthenticate({ ...withoutTrace(lookups), key: () => unseen })
+    const ask = createAuthenticate({ ...withoutTrace(lookups), key: () => unseen, revoked: endedBy })
     const credentials: Credentials = {
       apiKey: state.apiKey,
       authType: "jwt",
@@ -216,6 +231,13 @@ export async function createGate(parts: GateParts): Promise<Gate> {
       }
     }
   }
+
+  const socketsOf: SessionRouteParts["socketsOf"] = async (appId, userIds) => {
+    const expected = await revocations.liveNodes()
+    const { answers, missing } = await nodes.ask({ kind: "sockets", appId, userIds }, expected, askNodesMs)
+    return { sockets: [...answers.values()].flatMap((answer) => answer as UserSocket[]), missing }
+  }
+  const isRevoked: SessionRouteParts["isRevoked"] = (question) => revocations.truth.check(question, null) !== null
 
   /** The caller that a fresh token for this user would make. */
   const callerOf = (appId: number, userId: string, scopes: Scopes | null): Awaitable<AppCaller> =>
@@ -258,7 +280,10 @@ export async function createGate(parts: GateParts): Promise<Gate> {
     audit,
     decisions,
     revocations,
+    revoke: revokeIn,
     sightings,
+    socketsOf,
+    isRevoked,
     adminRoutes: (explainers) => [
       ...keyRoutes({
         masterKey,
@@ -270,12 +295,8 @@ export async function createGate(parts: GateParts): Promise<Gate> {
       ...revocationRoutes(revocationParts),
       ...sessionRoutes({
         sightings,
-        async socketsOf(appId, userIds) {
-          const expected = await revocations.liveNodes()
-          const { answers, missing } = await nodes.ask({ kind: "sockets", appId, userIds }, expected, askNodesMs)
-          return { sockets: [...answers.values()].flatMap((answer) => answer as UserSocket[]), missing }
-        },
-        isRevoked: (question) => revocations.truth.check(question, null) !== null,
+        socketsOf,
+        isRevoked,
         revokeToken: (tx, { appId, sha256 }, actor, now) =>
           revokeIn(tx, { appId, level: "token", target: sha256, beforeMs: null, reason: "session ended" }, actor, now),
       }),
@@ -288,6 +309,14 @@ export async function createGate(parts: GateParts): Promise<Gate> {
         },
         callerOf,
         prove,
+      }),
+      ...tokenRoutes({
+        keyStates,
+        masterKey,
+        users,
+        prove,
+        requireLease: revocations.requireLease,
+        revokedBy: (question) => revocations.truth.check(question, null),
       }),
       ...auditRoutes(audit),
     ],

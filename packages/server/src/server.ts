@@ -17,6 +17,8 @@ import { appAdminRoutes, appRoutes } from "./core/apps/routes.ts"
 import { auditMigrations } from "./core/audit/index.ts"
 import { banMigrations, banRoutes, banTaskKind, createBanEnd } from "./core/bans/index.ts"
 import { decisionMigrations } from "./core/decisions/index.ts"
+import { createDemo } from "./core/demo/index.ts"
+import { grantRoutes } from "./core/grants/index.ts"
 import {
   insertKey,
   insertSecret,
@@ -30,11 +32,13 @@ import {
 } from "./core/keys/index.ts"
 import { migrations as keyMigrations } from "./core/keys/migrations.ts"
 import { createAppLimits, limitAdminRoutes, limitMigrations, limitRoutes } from "./core/limits/index.ts"
+import { peopleMigrations, peopleRoutes } from "./core/people/index.ts"
 import { revocationMigrations } from "./core/revocations/index.ts"
 import { policyWarnings, sessionMigrations } from "./core/sessions/index.ts"
 import { createTaskRunner } from "./core/tasks/index.ts"
 import { migrations as taskMigrations } from "./core/tasks/migrations.ts"
 import { taskRoutes } from "./core/tasks/routes.ts"
+import { trafficMigrations } from "./core/traffic/index.ts"
 import {
   createConnectUser,
   createDeletionHandler,
@@ -57,6 +61,7 @@ import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
 import { createGate } from "./gate.ts"
+import { grantScopes } from "./grant-scopes.ts"
 import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
 import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
 import {
@@ -83,6 +88,8 @@ import type { Tx } from "./store/database.ts"
 import { UniqueViolation } from "./store/errors.ts"
 import { migrate } from "./store/migrate.ts"
 import { openDatabase } from "./store/open.ts"
+import { userPlaces } from "./user-data.ts"
+import { createWatch } from "./watch.ts"
 
 export interface ServerParts {
   readonly config: Config
@@ -179,6 +186,23 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   refusalOf = gate.refusalOf
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
+  let draining = false
+  let listener: Listener | null = null
+  const watch = createWatch({
+    db,
+    bus,
+    clock,
+    log,
+    revocations: gate.revocations,
+    appOf: (apiKey) => keyStates.peek(apiKey)?.appId ?? null,
+    droppedRefusals: () => decisions.droppedCount,
+    socketCount: () => sockets.count,
+    address: () => listener?.url ?? null,
+    isDraining: () => draining,
+    settings: config.shown,
+    warnings: config.warnings,
+  })
+
   const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })
   const wakeTasks = (): void => tasks.wake()
   const feeds = createFeedProduct({ caches, read: db.read, users, presence, sockets, wakeTasks })
@@ -235,12 +259,24 @@ export async function createServer({ config, masterKey, log, clock = systemClock
         flushSightings: gate.sightings.flush,
       }),
       ...limitAdminRoutes({ limiter, appLimits }),
+      ...watch.adminRoutes,
+      ...peopleRoutes({
+        presence,
+        sightings: gate.sightings,
+        socketsOf: gate.socketsOf,
+        isRevoked: gate.isRevoked,
+        places: userPlaces,
+        flushDecisions: decisions.flush,
+        record: (entry) => db.transact((tx) => gate.audit.append(tx, entry)),
+      }),
+      ...grantRoutes(grantScopes),
       ...gate.adminRoutes({ channel: chat.explainer, feed: feeds.explainer, call: callExplainer(calls) }),
     ],
     authenticate,
     authenticateOperator: gate.authenticateOperator,
     audit: gate.audit.append,
     recordRefusal: decisions.record,
+    observe: watch.observeRequest,
     ensureActor: createEnsureActor(users),
     db,
     limiter,
@@ -253,6 +289,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     credentialOf: gate.credentialOf,
     limiter,
     recordRefusal: decisions.record,
+    observe: watch.observeSockets,
     connectUser: createConnectUser({ db, users, unreadOf: (appId, userId) => unreadOf(db.read, appId, userId) }),
     sockets,
     clock,
@@ -264,7 +301,6 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     openApiText ??= JSON.stringify(openApiOf(http.operations, version))
     return openApiText
   }
-  let draining = false
   const pages = createPages({
     async readiness() {
       if (draining) throw new Error("draining")
@@ -281,6 +317,18 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const dashboard = await loadDashboard(dashboardDir, [["/dashboard", "index.html"]])
   if (dashboard === null) log.warn("the dashboard is not built, so it is not served; `npm run prepare` builds it")
 
+  const demo = createDemo({
+    access: config.demo,
+    apiKey: firstApp.apiKey,
+    keyState: (apiKey) => keyStates.get(apiKey),
+    db,
+    revoke: gate.revoke,
+    audit: gate.audit.append,
+    dashboard,
+    clock,
+    log,
+  })
+
   /** The caller's end of a connection, behind the proxies that the settings trust. */
   const peerOf = (request: Request, connectionAddress: () => string): Peer => ({
     get address() {
@@ -294,7 +342,8 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const answer = (request: Request, connectionAddress: () => string): Awaitable<Response> => {
     if (!request.url.startsWith("/api/", pathStartOf(request.url)) || request.url.includes("/.well-known/")) {
       const path = pathOf(request.url)
-      const page = pages(request.method, path) ?? dashboard?.serve(request, path) ?? null
+      const page =
+        pages(request.method, path) ?? dashboard?.serve(request, path) ?? demo.serve(request, path, connectionAddress())
       if (page !== null) return page
     }
     return http.serve(request, peerOf(request, connectionAddress))
@@ -312,7 +361,6 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     return response
   }
 
-  let listener: Listener | null = null
   let stopWatchingTls: (() => void) | null = null
   return {
     firstApp,
@@ -363,6 +411,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       await tasks.close()
       await relay.close()
       presence.close()
+      await watch.close()
       await gate.close()
       await ring.close()
       await limiter.close()
@@ -469,7 +518,9 @@ const allMigrations = [
   { module: "sessions", migrations: sessionMigrations },
   { module: "decisions", migrations: decisionMigrations },
   { module: "limits", migrations: limitMigrations },
+  { module: "traffic", migrations: trafficMigrations },
   { module: "revocations", migrations: revocationMigrations },
+  { module: "people", migrations: peopleMigrations },
 ]
 
 const firstAppId = 1_000_001

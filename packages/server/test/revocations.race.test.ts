@@ -121,6 +121,7 @@ async function play(scheduler: fc.Scheduler, waits: readonly boolean[], callers:
     sockets,
     limiter: createRateLimiter({ enforced: false, overridesOf: () => ({}), shared: null, log }),
     recordRefusal: () => "decision",
+    observe: { handshake: () => undefined, opened: () => undefined, closed: () => undefined },
     clock,
     log,
   })

@@ -40,6 +40,7 @@ export const listAppAudit = operation({
   tag: "admin",
   summary: "The audit log of an app, newest first.",
   access: ["operator"],
+  needs: "audit.read",
   params: AppPath,
   query: page,
   body: null,
@@ -55,6 +56,7 @@ export const listAudit = operation({
   tag: "admin",
   summary: "The whole audit log, newest first; in the order of the chain it is whole and can be verified.",
   access: ["operator"],
+  needs: "audit.read",
   params: Empty,
   query: page,
   body: null,
@@ -70,6 +72,8 @@ export const exportAudit = operation({
   tag: "admin",
   summary: "The audit log as JSON Lines in the order of the chain, for `weir audit verify <file>` and other programs.",
   access: ["operator"],
+  needs: "audit.export",
+  stepUp: true,
   params: Empty,
   query: Type.Object({
     /** Only rows after this one, for an export that goes on where another ended. */
@@ -91,6 +95,7 @@ export const verifyAudit = operation({
   tag: "admin",
   summary: "Walks the chain and names the first row that was changed, moved, put in or taken out.",
   access: ["operator"],
+  needs: "audit.read",
   params: Empty,
   query: Empty,
   body: null,

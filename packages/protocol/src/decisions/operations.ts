@@ -71,6 +71,7 @@ export const getDecision = operation({
   tag: "admin",
   summary: "Why a caller of this app was refused: the id is the refusal's X-Decision-Id.",
   access: ["operator"],
+  needs: "decisions.read",
   params: Type.Object({ ...AppPath.properties, id: DecisionId }),
   query: Empty,
   body: null,
@@ -86,6 +87,7 @@ export const findDecision = operation({
   tag: "admin",
   summary: "A refusal of any app, or of a caller who named none.",
   access: ["operator"],
+  needs: "decisions.read",
   params: Type.Object({ id: DecisionId }),
   query: Empty,
   body: null,
@@ -101,6 +103,7 @@ export const listDecisions = operation({
   tag: "admin",
   summary: "Refusals of an app, newest first.",
   access: ["operator"],
+  needs: "decisions.read",
   params: AppPath,
   query: Type.Object({
     user_id: Type.Optional(UserId),
@@ -122,6 +125,7 @@ export const explain = operation({
   tag: "admin",
   summary: "Would this user, or the bearer of this token, be allowed to do that? Changes nothing.",
   access: ["operator"],
+  needs: "decisions.read",
   params: AppPath,
   query: Empty,
   body: Type.Object({

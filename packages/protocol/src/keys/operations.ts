@@ -59,6 +59,7 @@ export const listKeys = operation({
   tag: "admin",
   summary: "The API keys of an app and the state and use of their secrets.",
   access: ["operator"],
+  needs: "keys.read",
   params: AppPath,
   query: Empty,
   body: null,
@@ -74,6 +75,7 @@ export const getKey = operation({
   tag: "admin",
   summary: "One API key of an app and the state and use of its secrets.",
   access: ["operator"],
+  needs: "keys.read",
   params: KeyPath,
   query: Empty,
   body: null,
@@ -89,6 +91,8 @@ export const createKey = operation({
   tag: "admin",
   summary: "Makes another key for an app; the secret is shown this once.",
   access: ["operator"],
+  needs: "secrets.manage",
+  stepUp: true,
   params: AppPath,
   query: Empty,
   body: Type.Object({ label: Type.Optional(Label) }),
@@ -104,6 +108,8 @@ export const updateKey = operation({
   tag: "admin",
   summary: "Renames a key, switches it off or on again.",
   access: ["operator"],
+  needs: "keys.manage",
+  stepUp: ({ body }) => (body as { disabled?: boolean }).disabled === true,
   params: KeyPath,
   query: Empty,
   body: Type.Object({ label: Type.Optional(Label), disabled: Type.Optional(Type.Boolean()) }),
@@ -119,6 +125,8 @@ export const createSecret = operation({
   tag: "admin",
   summary: "Adds a secret to a key: made here and shown this once, imported, or the public half of a pair.",
   access: ["operator"],
+  needs: "secrets.manage",
+  stepUp: true,
   params: KeyPath,
   query: Empty,
   body: Type.Object({
@@ -159,6 +167,9 @@ export const updateSecret = operation({
   tag: "admin",
   summary: "Moves a secret through its states, or tells what that would do.",
   access: ["operator"],
+  needs: "secrets.manage",
+  stepUp: ({ query, body }) =>
+    (query as { dry_run?: boolean }).dry_run !== true && (body as { state?: string }).state === "revoked",
   params: SecretPath,
   query: Type.Object({
     /** Counts who would be cut off, and changes nothing. */

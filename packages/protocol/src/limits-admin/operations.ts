@@ -69,6 +69,7 @@ export const getLimits = operation({
   tag: "admin",
   summary: "The rate limits of an app, and which of them are its own.",
   access: ["operator"],
+  needs: "limits.read",
   params: AppPath,
   query: Empty,
   body: null,
@@ -84,6 +85,7 @@ export const updateLimits = operation({
   tag: "admin",
   summary: "Sets an app's own rate limits by operation, or gives them back: null for the whole operation.",
   access: ["operator"],
+  needs: "limits.manage",
   params: AppPath,
   query: Empty,
   body: Type.Object({

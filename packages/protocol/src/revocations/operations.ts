@@ -67,6 +67,11 @@ export const Revocation = Type.Object({
   receipt: OrNull(Receipt),
 })
 
+const endsMany = (body: unknown): boolean => {
+  const { api_key, kid, all } = body as { api_key?: string; kid?: string; all?: true }
+  return api_key !== undefined || kid !== undefined || all === true
+}
+
 export const createRevocation = operation({
   name: "CreateRevocation",
   method: "POST",
@@ -74,6 +79,10 @@ export const createRevocation = operation({
   tag: "admin",
   summary: "Ends the tokens and open sockets of a user, key, secret, token, device or the whole app, on every node.",
   access: ["operator"],
+  needs: "users.revoke",
+  // A user's tokens are support's daily work; a whole key or app is the work of whoever keeps the secrets.
+  needsAlso: ({ body }) => (endsMany(body) ? "secrets.manage" : null),
+  stepUp: ({ query, body }) => endsMany(body) && (query as { dry_run?: boolean }).dry_run !== true,
   params: AppPath,
   query: Type.Object({
     /** Counts the sockets and known tokens that it would end, and changes nothing. */
@@ -116,6 +125,7 @@ export const listRevocations = operation({
   tag: "admin",
   summary: "Revocations of an app, newest first.",
   access: ["operator"],
+  needs: "users.read",
   params: AppPath,
   query: Type.Object({
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
@@ -136,6 +146,7 @@ export const getRevocation = operation({
   tag: "admin",
   summary: "One revocation and its receipt.",
   access: ["operator"],
+  needs: "users.read",
   params: RevocationPath,
   query: Empty,
   body: null,
@@ -151,6 +162,8 @@ export const undoRevocation = operation({
   tag: "admin",
   summary: "Takes a revocation back: what it alone had ended counts again.",
   access: ["operator"],
+  // Whoever takes a revocation back lets tokens in again, whatever it had ended.
+  needs: "secrets.manage",
   params: RevocationPath,
   query: Empty,
   body: null,
@@ -166,6 +179,7 @@ export const listReceiptKeys = operation({
   tag: "admin",
   summary: "Public keys that receipts are signed with.",
   access: ["operator"],
+  needs: "settings.read",
   params: Empty,
   query: Empty,
   body: null,

@@ -47,6 +47,7 @@ export const listSessions = operation({
   tag: "admin",
   summary: "Tokens that were seen, newest first, of one user or of the app, with their open sockets.",
   access: ["operator"],
+  needs: "users.read",
   params: AppPath,
   query: Type.Object({
     user_id: Type.Optional(UserId),
@@ -71,6 +72,7 @@ export const endSession = operation({
   tag: "admin",
   summary: "Revokes the token of a session and closes its sockets on every node.",
   access: ["operator"],
+  needs: "users.revoke",
   params: Type.Object({ ...AppPath.properties, id: Type.String({ pattern: "^[0-9a-f]{64}$" }) }),
   query: Empty,
   body: null,

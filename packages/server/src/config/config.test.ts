@@ -21,7 +21,7 @@ function refusal(env: Record<string, string | undefined>): ConfigError {
 
 describe("loadConfig", () => {
   test("an empty environment gives the documented defaults", () => {
-    const config = loadConfig({})
+    const { shown: _, ...config } = loadConfig({})
     expect({ ...config, trustProxy: config.trustProxy.mode }).toEqual({
       host: "127.0.0.1",
       port: 3030,
@@ -34,13 +34,14 @@ describe("loadConfig", () => {
       tls: null,
       trustProxy: "none",
       rateLimits: true,
+      demo: "local",
       log: { level: "info", format: "auto" },
       warnings: [],
     })
   })
 
   test("every setting is read", () => {
-    const config = loadConfig({
+    const { shown: _, ...config } = loadConfig({
       ...app,
       ...tls,
       WEIR_HOST: "[::]",
@@ -52,6 +53,7 @@ describe("loadConfig", () => {
       WEIR_ADMIN_TOKEN: adminToken,
       WEIR_TRUST_PROXY: "10.0.0.0/8, 192.0.2.7",
       WEIR_RATE_LIMITS: "off",
+      WEIR_DEMO: "on",
       WEIR_LOG_LEVEL: "debug",
       WEIR_LOG_FORMAT: "json",
     })
@@ -67,6 +69,7 @@ describe("loadConfig", () => {
       tls: { certPath: resolve("cert.pem"), keyPath: resolve("key.pem") },
       trustProxy: "listed",
       rateLimits: false,
+      demo: "on",
       log: { level: "debug", format: "json" },
       warnings: ["WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end"],
     })

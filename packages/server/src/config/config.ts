@@ -30,7 +30,11 @@ export interface Config {
   readonly trustProxy: TrustProxy
   /** False: nobody is counted. */
   readonly rateLimits: boolean
+  /** To whom the demo is open, as long as the first app is in development. */
+  readonly demo: (typeof demoAccesses)[number]
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
+  /** Each setting as operators may see it: secrets masked. */
+  readonly shown: readonly (SettingRow & Pick<Setting, "form">)[]
   /** Sentences for the log: allowed, but worth a look. */
   readonly warnings: readonly string[]
 }
@@ -42,6 +46,7 @@ export type DatabaseConfig =
 const logLevels = ["debug", "info", "warn", "error"] as const
 const logFormats = ["auto", "json", "pretty"] as const
 const onOrOff = ["on", "off"] as const
+const demoAccesses = ["local", "on", "off"] as const
 export type LogLevel = (typeof logLevels)[number]
 export type LogFormat = (typeof logFormats)[number]
 
@@ -74,13 +79,16 @@ export function loadConfig(env: Env): Config {
     tls: readTls(value("WEIR_TLS_CERT"), value("WEIR_TLS_KEY")),
     trustProxy: readTrustProxy(value("WEIR_TRUST_PROXY")),
     rateLimits: readOneOf("WEIR_RATE_LIMITS", value("WEIR_RATE_LIMITS"), onOrOff) === "on",
+    demo: readOneOf("WEIR_DEMO", value("WEIR_DEMO"), demoAccesses),
     log: {
       level: readOneOf("WEIR_LOG_LEVEL", value("WEIR_LOG_LEVEL"), logLevels),
       format: readOneOf("WEIR_LOG_FORMAT", value("WEIR_LOG_FORMAT"), logFormats),
     },
   }
   refuseUnsafeMixes(config)
-  return { ...config, warnings: warningsOf(config) }
+  // Where no master key is given, a node that runs has made its file.
+  const shown = describeSettings(env, () => true).map((row) => ({ ...row, form: settingOf(row.name).form }))
+  return { ...config, shown, warnings: warningsOf(config) }
 }
 
 // A mistyped name would otherwise be a setting that silently does not hold.
@@ -249,7 +257,7 @@ function readOneOf<T extends string>(name: SettingName, text: string | null, cho
   throw new ConfigError(name, `${name} is ${quoted(text ?? "")}; it can be ${choices.join(", ")}`)
 }
 
-function refuseUnsafeMixes(config: Omit<Config, "warnings">): void {
+function refuseUnsafeMixes(config: Omit<Config, "warnings" | "shown">): void {
   if (config.redisUrl !== null && config.database.kind === "sqlite") {
     throw new ConfigError(
       "WEIR_REDIS_URL",
@@ -271,7 +279,7 @@ const isLoopback = (host: string): boolean =>
 const isIPv6Loopback = (host: string): boolean =>
   isIP(host) === 6 && !host.includes("%") && new URL(`http://[${host}]`).hostname === "[::1]"
 
-function warningsOf(config: Omit<Config, "warnings">): string[] {
+function warningsOf(config: Omit<Config, "warnings" | "shown">): string[] {
   const warnings: string[] = []
   const secretChars = config.firstApp?.apiSecret.length ?? configLimits.apiSecretCharsRecommended
   if (secretChars < configLimits.apiSecretCharsRecommended) {

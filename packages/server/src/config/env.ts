@@ -121,6 +121,14 @@ export const settings = [
     doc: "Whether requests and refused authentications are counted and limited. off: only for tests and measurements.",
   },
   {
+    name: "WEIR_DEMO",
+    form: "local, on or off",
+    default: "local",
+    absent: null,
+    shown: "whole",
+    doc: "To whom /demo is open: browsers on this machine, everybody, nobody. Never for an app in production.",
+  },
+  {
     name: "WEIR_LOG_LEVEL",
     form: "debug, info, warn or error",
     default: "info",

@@ -30,7 +30,8 @@ export function isPrivateHop(peerAddress: string, headers: Headers, proxies: Tru
   return isLoopback(peerAddress) && !headers.has("x-forwarded-for") && !headers.has("forwarded")
 }
 
-const isLoopback = (address: string): boolean =>
+/** Whether an address is this machine's own. */
+export const isLoopback = (address: string): boolean =>
   address === "::1" || /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(address)
 
 const isAddress = (text: string): boolean => /^[0-9a-fA-F:.]{2,45}$/.test(text)

@@ -8,6 +8,10 @@ import { extname, join } from "node:path"
 export interface Dashboard {
   /** Answers below `/dashboard` and for other pages of the build; null when the path is none of them. */
   serve(request: Request, path: string): Response | null
+  /** A page of the build by its file. Throws when the build has none of this name. */
+  page(file: string): Response
+  /** A small page without script: a heading and some sentences. */
+  notice(title: string, lines: readonly string[], status: number): Response
 }
 
 interface Asset {
@@ -98,7 +102,38 @@ export async function loadDashboard(
       if (method !== "GET" && method !== "HEAD") return notAllowed()
       return sendPage(page.text)
     },
+    page(file) {
+      const text = texts.get(file)
+      if (text === undefined) throw new Error(`the build of the dashboard has no ${file}`)
+      return sendPage(text)
+    },
+    notice: (title, lines, status) => sendPage(noticeText(title, lines), status),
   }
+}
+
+const noticeStyle =
+  "body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}"
+
+function noticeText(title: string, lines: readonly string[]): string {
+  const sentences = lines.map((line) => `<p>${Bun.escapeHTML(line)}</p>`).join("\n")
+  const name = Bun.escapeHTML(title)
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${name} · Weir</title>
+<style nonce="${noncePlace}">${noticeStyle}</style>
+</head>
+<body>
+<main>
+<h1>${name}</h1>
+${sentences}
+</main>
+</body>
+</html>
+`
 }
 
 function sendAsset({ type, plain, br, gzip }: Asset, accepted: string): Response {
@@ -120,9 +155,10 @@ function sendAsset({ type, plain, br, gzip }: Asset, accepted: string): Response
   })
 }
 
-function sendPage(text: string): Response {
+function sendPage(text: string, status = 200): Response {
   const nonce = randomBytes(nonceBytes).toString("base64url")
   return new Response(text.replaceAll(noncePlace, nonce), {
+    status,
     headers: {
       ...securityHeaders,
       "content-type": "text/html; charset=utf-8",

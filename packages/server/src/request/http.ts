@@ -19,6 +19,7 @@ import type { Logger } from "../base/log.ts"
 import type { Database, Tx } from "../store/database.ts"
 import { parseBytes, readBody, readBytes } from "./body.ts"
 import { type InputReader, inputReader } from "./input.ts"
+import type { ObserveRequest } from "./observe.ts"
 import { type CountedOperation, type LimitState, RateLimitError, type RateLimiter } from "./rate-limit.ts"
 import type { RecordRefusal, RefusalStage } from "./refusal.ts"
 import { answer, lines, preflight, refusal } from "./respond.ts"
@@ -58,6 +59,7 @@ export interface HttpParts {
   readonly db: Database
   readonly limiter: RateLimiter
   readonly recordRefusal: RecordRefusal
+  readonly observe: ObserveRequest
   readonly clock: Clock
   readonly log: Logger
 }
@@ -231,13 +233,14 @@ export function createHttp(parts: HttpParts): Http {
       const { after } = definition
       return after === undefined ? output : chain(output, (value) => chain(after(full, value), () => value))
     })
-    return chain(handled, (output) =>
-      answer(output, exchange.startedMs, {
+    return chain(handled, (output) => {
+      parts.observe(exchange, operation.status, null)
+      return answer(output, exchange.startedMs, {
         status: operation.status,
         acceptsGzip: () => acceptsGzip(exchange.request),
         limitState: exchange.limitState,
-      }),
-    )
+      })
+    })
   }
 
   async function serveAdmin(
@@ -257,6 +260,7 @@ export function createHttp(parts: HttpParts): Http {
     const output = admin.writes
       ? await changeAsOperator(admin, context)
       : await admin.handle(context as unknown as Parameters<AdminRoute["handle"]>[0])
+    parts.observe(exchange, entry.operation.status, null)
     const { contentType } = entry.operation
     if (contentType !== undefined) return lines(output as AsyncGenerator<string, void, undefined>, contentType)
     const options = { status: entry.operation.status, acceptsGzip: () => acceptsGzip(request) }
@@ -318,6 +322,7 @@ export function createHttp(parts: HttpParts): Http {
     }
     if (error.status >= 500) parts.log.error("request failed", { ...line, cause: thrown })
     else parts.log.info("request refused", line)
+    parts.observe(exchange, error.status, { error, decisionId })
     return refusal(error, {
       operation: exchange.operation,
       startedMs: exchange.startedMs,

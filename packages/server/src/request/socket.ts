@@ -22,6 +22,7 @@ import { limits } from "../events/limits.ts"
 import { type Socket, type SocketData, type Sockets, transportOptions } from "../events/sockets.ts"
 import { errorPagesOf, type Peer } from "./http.ts"
 import { parseBody } from "./input.ts"
+import type { ObservedRefusal, ObserveSockets } from "./observe.ts"
 import { RateLimitError, type RateLimiter } from "./rate-limit.ts"
 import type { RecordRefusal } from "./refusal.ts"
 import { refusal } from "./respond.ts"
@@ -54,6 +55,7 @@ export interface SocketDoorParts {
   readonly sockets: Sockets
   readonly limiter: RateLimiter
   readonly recordRefusal: RecordRefusal
+  readonly observe: ObserveSockets
   readonly clock: Clock
   readonly log: Logger
 }
@@ -67,6 +69,7 @@ export interface SocketDoor {
 }
 
 interface Handshake {
+  readonly path: string
   readonly legacy: boolean
   readonly apiKey: string | null
   readonly authType: string | null
@@ -98,7 +101,13 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
     const handshake = socket.data.handshake as Handshake
     handshake.begun = true
     if (handshake.timer !== null) clearTimeout(handshake.timer)
-    admit(socket, handshake, first).catch((thrown) => {
+    const startedMs = performance.now()
+    const observe = (refusal: ObservedRefusal | null): void =>
+      parts.observe.handshake({ ...handshake, startedMs }, refusal)
+    const admitted = admit(socket, handshake, first).then((isWelcome) => {
+      if (isWelcome) observe(null)
+    })
+    admitted.catch((thrown) => {
       const error = thrown instanceof ApiError ? thrown : new ApiError("internal", "internal error", { cause: thrown })
       let decisionId: string | undefined
       if (error.kind === "internal") log.error("socket handshake failed", { cause: thrown })
@@ -125,11 +134,13 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
           address: handshake.address,
         })
       }
+      observe({ error, decisionId: decisionId ?? null })
       sockets.refuse(socket, error, decisionId)
     })
   }
 
-  const admit = async (socket: Socket, handshake: Handshake, first: FirstFrame): Promise<void> => {
+  /** Answers whether it was welcomed: it may be gone by now, or the node may be going. */
+  const admit = async (socket: Socket, handshake: Handshake, first: FirstFrame): Promise<boolean> => {
     const credentials: Credentials = {
       apiKey: handshake.apiKey,
       authType: handshake.authType,
@@ -148,14 +159,14 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
     await limiter.take(counted, caller, handshake.client, credentials.address, clock.now())
     requireSameUser(caller, first)
     const me = await connectUser(caller, first.details, clock.now())
-    if (socket.readyState !== 1) return
+    if (socket.readyState !== 1) return false
     const userId = caller.kind === "anonymous" ? ANONYMOUS_USER_ID : caller.userId
     const expiresAt = caller.kind === "anonymous" ? (caller.proof?.expiresAt ?? null) : caller.expiresAt
     const lifetimeMs = expiresAt === null ? null : expiresAt * 1000 - clock.now()
     const hearsUser = caller.kind !== "anonymous" && !isNarrowed(caller)
     if (draining) {
       socket.close(closeCodes.serviceRestart, "the server restarts")
-      return
+      return false
     }
     // From here on the socket hears its user's events, so its own first frame goes out in the same tick.
     const { appId, proof } = caller
@@ -169,6 +180,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       credential: proof === null ? null : parts.credentialOf(caller, proof),
       recheck: () => recheck(credentials),
     })
+    parts.observe.opened(appId)
     socket.send(
       frameOf({
         type: handshake.legacy ? "health.check" : "connection.ok",
@@ -181,6 +193,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
     // Whoever was shut out while this handshake ran was not among the sockets that were closed, so ask once more.
     const error = await recheck(credentials)
     if (error !== null) throw error
+    return true
   }
 
   const recheck = async (credentials: Credentials): Promise<ApiError | null> => {
@@ -217,6 +230,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       const { path, query } = target
       const legacy = socketPaths.get(path)?.legacy ?? false
       const handshake: Handshake = {
+        path,
         legacy,
         apiKey: firstOf(query, "api_key"),
         authType: firstOf(query, "stream-auth-type") ?? request.headers.get("stream-auth-type"),
@@ -266,6 +280,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
         const handshake = socket.data.handshake as Handshake
         if (handshake.timer !== null) clearTimeout(handshake.timer)
         sockets.remove(socket)
+        if (socket.data.connectionId !== "") parts.observe.closed(socket.data.appId)
       },
     },
     drain() {

@@ -11,12 +11,14 @@ export {
   sealedSecrets,
 } from "./reseal.ts"
 export { joinDeployment, type KeptRing, keepRing, missingKeys } from "./ring.ts"
-export { type NewKey, newKey } from "./rules.ts"
+export { type NewKey, newKey, verificationKey } from "./rules.ts"
 export {
   insertKey,
   insertSecret,
   requireSealable,
   type SealedPlace,
+  type SecretRow,
   selectKey,
   selectKeysOfApp,
+  selectSecrets,
 } from "./store.ts"

@@ -43,6 +43,7 @@ import {
   selectDeploymentKeys,
   selectInForce,
   selectLiveNodes,
+  selectNodes,
   selectSince,
 } from "./store.ts"
 
@@ -65,7 +66,29 @@ export interface Revocations {
   news(): Promise<void>
   /** Ids of the nodes that answer requests now. */
   liveNodes(): Promise<string[]>
+  /** Every node of the last hour, those that fell silent too. */
+  seenNodes(): Promise<SeenNodes>
+  /** How well this node knows what has been revoked. */
+  knowledge(): Knowledge
   close(): Promise<void>
+}
+
+/** Where nodes and changes stand by the database. */
+export interface SeenNodes {
+  /** Place of the latest change. */
+  readonly latestSeq: number
+  /** `seenMsAgo`: since it last renewed its lease. */
+  readonly nodes: readonly { readonly nodeId: string; readonly seenMsAgo: number; readonly isLive: boolean }[]
+}
+
+/** Durations in milliseconds. */
+export interface Knowledge {
+  /** Every change up to here is applied. */
+  readonly appliedSeq: number
+  /** Since it last asked the database. */
+  readonly ageMs: number
+  /** For so long it may go on without asking; 0: it lets nobody in. */
+  readonly leaseLeftMs: number
 }
 
 export interface RevocationsParts {
@@ -402,6 +425,22 @@ export async function createRevocations(parts: RevocationsParts): Promise<Revoca
     },
     async liveNodes() {
       return isShared ? (await selectLiveNodes(db.read)).map(({ node_id }) => node_id) : [bus.nodeId]
+    },
+    async seenNodes() {
+      const [{ seq }, rows] = await Promise.all([
+        selectClock(db.read),
+        isShared ? selectNodes(db.read, limits.nodesListedMax) : [],
+      ])
+      const nodes = rows.map(({ node_id, over_ms }) => ({
+        nodeId: node_id,
+        seenMsAgo: Math.max(0, over_ms + limits.leaseMs),
+        isLive: over_ms < 0,
+      }))
+      return { latestSeq: seq, nodes }
+    },
+    knowledge() {
+      const leftMs = leaseUntilMs - clock.monotonic()
+      return { appliedSeq, ageMs: Math.max(0, limits.leaseMs - leftMs), leaseLeftMs: Math.max(0, leftMs) }
     },
     async close() {
       isClosed = true

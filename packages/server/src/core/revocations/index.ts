@@ -8,5 +8,5 @@ export {
   revoke,
   revokeWithReceipt,
 } from "./routes.ts"
-export { applyRows, createTruth, endError, type Receipt, type Truth } from "./rules.ts"
-export { type RevocationRow, takeNonce } from "./store.ts"
+export { applyRows, createTruth, endError, type Receipt, revocationResponse, type Truth } from "./rules.ts"
+export { type RevocationRow, selectDatabaseNow, takeNonce } from "./store.ts"

@@ -22,6 +22,7 @@ export const limits = {
   lookForNodesEveryMs: 200,
   /** Rows of nodes that went away are forgotten after this. */
   nodesKeptMs: 60 * 60_000,
+  nodesListedMax: 1_000,
   /**
    * What a node closed is in its row of the database for so long and so many revocations, for whoever waits for a
    * receipt while the bus is away.

@@ -216,6 +216,27 @@ export const selectLiveNodes = (read: Read): Promise<LiveNode[]> => {
     .execute()
 }
 
+export interface SeenNode {
+  readonly node_id: string
+  /** Milliseconds since its lease ended; negative: it holds. */
+  readonly over_ms: number
+}
+
+/** Every node that is remembered, those that fell silent too. */
+export const selectNodes = (read: Read, limit: number): Promise<SeenNode[]> =>
+  read
+    .selectFrom("gate_nodes")
+    .select(["node_id", sql<number>`${databaseNow(read.capabilities)} - lease_until`.as("over_ms")])
+    .orderBy("lease_until", "desc")
+    .limit(limit)
+    .execute()
+
+/** What the database's clock shows, in milliseconds since 1970. */
+export async function selectDatabaseNow(read: Read): Promise<number> {
+  const row = await read.selectNoFrom(databaseNow(read.capabilities).as("now")).executeTakeFirstOrThrow()
+  return row.now
+}
+
 export const pruneNodes = (tx: Tx, olderThanMs: number): Promise<unknown> =>
   tx
     .deleteFrom("gate_nodes")

@@ -8,13 +8,14 @@ import {
   selectClients,
   selectMatching,
   selectSession,
+  selectSessions,
   selectUsage,
   selectWarnings,
 } from "./store.ts"
 
 export { createSightings, type Sightings } from "./cache.ts"
 export { migrations as sessionMigrations } from "./migrations.ts"
-export { type SessionRouteParts, sessionRoutes, type UserSocket } from "./routes.ts"
+export { type SessionRouteParts, sessionRoutes, sessionShown, type UserSocket } from "./routes.ts"
 export { type SecretUsage, unused } from "./rules.ts"
 
 /** What each secret was used for, as far back as it is kept. */
@@ -54,6 +55,10 @@ export async function countMatching(
   const { tokens, users } = await selectMatching(read, matching, now, now - limits.keptMs)
   return { tokens: Number(tokens), users: Number(users) }
 }
+
+/** Tokens of a user that were seen, as far back as they are kept; newest use first. */
+export const sessionsOfUser = (read: Read, appId: number, userId: string, limit: number, now: number) =>
+  selectSessions(read, { appId, userId, sinceMs: now - limits.keptMs, after: null, limit })
 
 /** When a token that was seen runs out of itself, in milliseconds; null: it does not, or was not seen. */
 export async function tokenExpiry(read: Read, appId: number, sha256: string): Promise<number | null> {

@@ -49,11 +49,7 @@ export const sessionRoutes = (parts: SessionRouteParts): AdminRoute[] => [
     const userIds = [...new Set(rows.flatMap(({ user_id }) => (user_id === null ? [] : [user_id])))]
     const { sockets, missing } = await parts.socketsOf(appId, userIds)
     return {
-      sessions: rows.map((row) => {
-        const own = sockets.filter(({ sha256 }) => sha256 === row.sha256)
-        const shown = own.map(({ sha256: _, ...socket }) => socket)
-        return sessionResponse(row, shown, parts.isRevoked(questionOf(row)), now)
-      }),
+      sessions: rows.map((row) => sessionShown(row, sockets, parts.isRevoked, now)),
       next: found.length > limit && last !== undefined ? `${last.last_seen}.${last.sha256}` : null,
       nodes_missing: [...missing],
     }
@@ -72,6 +68,17 @@ export const sessionRoutes = (parts: SessionRouteParts): AdminRoute[] => [
     parts.sightings.flush,
   ),
 ]
+
+/** A session with those of the sockets that are open under it, as the management API shows it. */
+export function sessionShown(
+  row: TokenSessionRow,
+  sockets: readonly UserSocket[],
+  isRevoked: SessionRouteParts["isRevoked"],
+  now: number,
+) {
+  const own = sockets.filter(({ sha256 }) => sha256 === row.sha256).map(({ sha256: _, ...socket }) => socket)
+  return sessionResponse(row, own, isRevoked(questionOf(row)), now)
+}
 
 const questionOf = (row: TokenSessionRow): RevocationQuestion => ({
   appId: row.app_id,

@@ -4,5 +4,23 @@ export { createConnectUser, createEnsureActor, requireUsers } from "./connect.ts
 export { createDeletionHandler, createSweepHandler, type DeleteContent, type DeletionOptions } from "./deletion.ts"
 export { presenceChanged } from "./events.ts"
 export { deletionTaskKind, sweepTaskKind, userRoutes } from "./routes.ts"
-export { banFields, channelBanOf, newUser, type UnreadCounts, type UserResponse, userResponse } from "./rules.ts"
-export { insertMissingUsers, lockUsers, selectUser, selectUsers, setBans, type User } from "./store.ts"
+export {
+  banFields,
+  channelBanOf,
+  newGuest,
+  newUser,
+  type UnreadCounts,
+  type UserResponse,
+  userResponse,
+} from "./rules.ts"
+export {
+  countUsers,
+  insertMissingUsers,
+  lockUsers,
+  selectUser,
+  selectUsers,
+  setBans,
+  type User,
+  upsertUsers,
+  userOf,
+} from "./store.ts"

@@ -19,7 +19,7 @@ import {
   applyChange,
   deletedUser,
   hasOtherRights,
-  newUser,
+  newGuest,
   type OwnUserResponse,
   ownUserResponse,
   type ParsedChange,
@@ -258,12 +258,10 @@ export function userRoutes(parts: UserRouteParts): Route[] {
       },
       authorize: () => allowed,
       async handle({ appId, principal, input, tx, now }) {
-        const { role: _, teams: __, ...said } = input.body.user
-        const id = `guest-${uuid()}-${said.id}`.slice(0, 255)
-        const guest = replaceUser(newUser(appId, id, now, "guest"), { ...said, id }, appId, now)
+        const guest = newGuest(appId, input.body.user, now)
         await upsertUsers(tx, [guest])
-        dropUsers(users, tx, appId, [id])
-        return { user: shown(guest), access_token: await parts.signGuestToken(principal.apiKey, id, now) }
+        dropUsers(users, tx, appId, [guest.id])
+        return { user: shown(guest), access_token: await parts.signGuestToken(principal.apiKey, guest.id, now) }
       },
     }),
   ]

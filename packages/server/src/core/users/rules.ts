@@ -1,6 +1,7 @@
 // What may be said of a user, by whom, and how it is shown.
 
 import { type Ban, inputError, limits as wireLimits } from "@weir/protocol"
+import { uuid } from "../../base/ids.ts"
 import { limits } from "./limits.ts"
 import type { PrivacySettings, User } from "./store.ts"
 
@@ -54,6 +55,15 @@ export function replaceUser(existing: User | null, input: UserInput, appId: numb
     updatedAt: now,
   })
 }
+
+/** A guest: a user of few rights whose id is made here and ends with what was said, as far as there is room. */
+export function newGuest(appId: number, said: UserInput, now: number): User {
+  const { role: _, teams: __, ...rest } = said
+  const id = `guest-${uuid()}-${said.id}`.slice(0, userIdCharsMax)
+  return replaceUser(newUser(appId, id, now, "guest"), { ...rest, id }, appId, now)
+}
+
+const userIdCharsMax = 255
 
 /** Lays what was said over what is stored (a connecting client); answers the same object when nothing changes. */
 export function mergeUser(existing: User | null, input: UserInput, appId: number, now: number): User {

@@ -1,6 +1,6 @@
 import type { Bans } from "@weir/protocol"
 import { type Expression, type SqlBool, sql } from "kysely"
-import { jsonText } from "../../store/columns.ts"
+import { count, jsonText } from "../../store/columns.ts"
 import type { Read, Tx } from "../../store/database.ts"
 import { type FilterNode, type FilterTable, parseFilter } from "../../store/filter.ts"
 import { filterCondition } from "../../store/filter-condition.ts"
@@ -38,6 +38,13 @@ declare module "../../store/database.ts" {
   interface Tables {
     users: UserRow
   }
+}
+
+/** Users of an app, deleted ones not among them; counted up to `max`. */
+export async function countUsers(read: Read, appId: number, max: number): Promise<number> {
+  const some = read.selectFrom("users").select("id").where("app_id", "=", appId).where("deleted_at", "is", null)
+  const row = await read.selectFrom(some.limit(max).as("some")).select(count().as("users")).executeTakeFirstOrThrow()
+  return Number(row.users)
 }
 
 /** A user as the server thinks of them. Times are milliseconds. */

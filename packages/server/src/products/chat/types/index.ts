@@ -1,4 +1,4 @@
-export { actions } from "./actions.ts"
+export { actions, compiledGrants } from "./actions.ts"
 export { channelFrame, isReservedEventType, placeOf, streamOf } from "./events.ts"
 export { limits as chatTypeLimits } from "./limits.ts"
 export { channelTypeRoutes } from "./routes.ts"

@@ -1,4 +1,4 @@
-export { actions } from "./actions.ts"
+export { actions, grantsOf, visibilities } from "./actions.ts"
 export {
   createFeedLookUp,
   createFeeds,

@@ -101,6 +101,9 @@ const grantsByType: Record<string, GrantTable> = {
 
 const compiled = new Map(Object.entries(grantsByType).map(([type, table]) => [type, compileGrants(table)]))
 
+/** The built-in types. */
+export const callTypes: readonly string[] = Object.keys(grantsByType)
+
 /** Grants of a call type, or undefined when there is no such type. */
 export const grantsOf = (type: string): CompiledGrants | undefined => compiled.get(type)
 

@@ -1,0 +1,17 @@
+// Starts the demo in the page that the server sent.
+
+import "../styles.ts"
+import { MantineProvider } from "@mantine/core"
+import { StrictMode } from "react"
+import { createRoot } from "react-dom/client"
+import { styleNonce } from "../nonce.ts"
+import { theme } from "../theme.ts"
+import { Demo } from "./demo.tsx"
+
+createRoot(document.getElementById("root") as HTMLElement).render(
+  <StrictMode>
+    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={styleNonce}>
+      <Demo />
+    </MantineProvider>
+  </StrictMode>,
+)

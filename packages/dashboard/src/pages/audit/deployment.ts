@@ -1,0 +1,13 @@
+import { LogIcon } from "@primer/octicons-react"
+import { page as define } from "../page.ts"
+
+export const page = define(
+  {
+    title: "Audit of the deployment",
+    path: "/audit",
+    scope: "deployment",
+    needs: "audit.read",
+    nav: { group: "Deployment", icon: LogIcon },
+  },
+  () => import("./deployment-audit.tsx"),
+)

@@ -1,0 +1,7 @@
+import { LogIcon } from "@primer/octicons-react"
+import { page as define } from "../page.ts"
+
+export const page = define(
+  { title: "Audit", path: "/audit", scope: "app", needs: "audit.read", nav: { group: "Watch", icon: LogIcon } },
+  () => import("./app-audit.tsx"),
+)

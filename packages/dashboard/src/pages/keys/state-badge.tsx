@@ -1,0 +1,31 @@
+import { Badge, Tooltip } from "@mantine/core"
+import type { SecretState } from "./wire.ts"
+
+/** What each state means, in one sentence. */
+export const meaningOf: Readonly<Record<SecretState, string>> = {
+  standby: "Made, but not in use: tokens signed with it are refused.",
+  active: "Signs new tokens, and tokens signed with it are let in.",
+  retiring: "Signs no new tokens; those in the field are let in until they run out.",
+  revoked: "Ended for good: every token and open socket of it is gone.",
+}
+
+const looks = {
+  standby: { color: "gray", variant: "outline" },
+  active: { color: "cyan", variant: "filled" },
+  retiring: { color: "orange", variant: "outline" },
+  revoked: { color: "gray", variant: "light" },
+} as const
+
+export const StateBadge = ({ state }: { state: SecretState }) => (
+  <Tooltip label={meaningOf[state]} multiline maw={280}>
+    <Badge {...looks[state]} tt="none">
+      {state}
+    </Badge>
+  </Tooltip>
+)
+
+export const OffBadge = () => (
+  <Badge color="red" variant="filled" tt="none">
+    switched off
+  </Badge>
+)

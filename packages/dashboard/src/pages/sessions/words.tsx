@@ -1,0 +1,61 @@
+// How sessions are spoken of: a session is a token that was seen, and the sockets that are open under it.
+
+import { Badge, Text } from "@mantine/core"
+import type { ReactNode } from "react"
+import type { CallOutput } from "../../api/client.ts"
+import type { Column } from "../../parts/table.tsx"
+import { absoluteTime, TimeAgo } from "../../parts/time.tsx"
+
+export type Session = CallOutput<"ListSessions">["sessions"][number]
+export type SessionState = Session["state"]
+
+export const stateWords: Readonly<Record<SessionState, { word: string; color: string }>> = {
+  live: { word: "live", color: "teal" },
+  recent: { word: "recent", color: "blue" },
+  revoked: { word: "revoked", color: "red" },
+  expired: { word: "expired", color: "gray" },
+}
+
+export const SessionState = ({ state }: { state: SessionState }) => (
+  <Badge variant="light" color={stateWords[state].color} style={{ flexShrink: 0 }}>
+    {stateWords[state].word}
+  </Badge>
+)
+
+/** Columns that every list of sessions shows. */
+export const sessionColumns: readonly Column<Session>[] = [
+  { header: "State", cell: ({ state }) => <SessionState state={state} /> },
+  {
+    header: "Client",
+    cell: ({ client, address }) => (
+      <>
+        <Text size="sm" lineClamp={1} className="weir-break" maw={280}>
+          {client ?? "not said"}
+        </Text>
+        <Text size="sm" c="dimmed" ff="monospace">
+          {address}
+        </Text>
+      </>
+    ),
+    wide: true,
+  },
+  { header: "Sockets", numeric: true, cell: ({ sockets }) => sockets.length },
+  { header: "Last seen", cell: ({ last_seen }) => <TimeAgo at={last_seen} /> },
+  { header: "Expires", cell: ({ expires_at }) => <TimeAgo at={expires_at} />, wide: true },
+]
+
+/** Facts of a session, for its details. */
+export const sessionFacts = (session: Session): (readonly [string, ReactNode])[] => [
+  ["Kind of token", session.kind],
+  ["API key", <code key="key">{session.api_key}</code>],
+  ["Signed by secret", session.kid === null ? "no secret" : <code key="kid">{session.kid}</code>],
+  ["Issued", session.issued_at === null ? "not said" : absoluteTime(session.issued_at)],
+  ["Expires", session.expires_at === null ? "never" : absoluteTime(session.expires_at)],
+  ["First seen", absoluteTime(session.first_seen)],
+  ["Last seen", absoluteTime(session.last_seen)],
+  ["Uses", session.uses],
+  ["Address", <code key="address">{session.address}</code>],
+  ["Device", session.device_id ?? "not said"],
+  ["Token id (jti)", session.jti ?? "none"],
+  ["Client", session.client ?? "not said"],
+]

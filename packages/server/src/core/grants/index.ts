@@ -1,0 +1,1 @@
+export { type GrantScopeSource, grantRoutes } from "./routes.ts"

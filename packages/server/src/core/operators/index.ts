@@ -1,0 +1,6 @@
+export { type Access, accessBase } from "./access.ts"
+export { type SsoSettings, sealedOperatorPlaces } from "./auth.ts"
+export { migrations as operatorMigrations } from "./migrations.ts"
+export { createOperators, type Operators, type OperatorsParts } from "./operators.ts"
+export { makeResetLink, operatorRoutes } from "./routes.ts"
+export { selectOperatorByEmail } from "./store.ts"

@@ -1,0 +1,3 @@
+export { migrations as peopleMigrations } from "./migrations.ts"
+export { type PeopleRouteParts, peopleRoutes } from "./routes.ts"
+export type { UserPlace } from "./store.ts"

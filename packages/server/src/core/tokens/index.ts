@@ -1,0 +1,1 @@
+export { type TokenRouteParts, tokenRoutes } from "./routes.ts"

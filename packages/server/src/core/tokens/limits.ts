@@ -1,0 +1,8 @@
+export const limits = {
+  /** Keys of an app that are looked through for the secret behind a token, or for one that can sign. */
+  keysMax: 1_000,
+  /** Secrets, in whatever state, that a token's signature is held against. */
+  secretsTriedMax: 1_000,
+  /** Revocations of an answer. */
+  revocationsShownMax: 50,
+} as const

@@ -1,0 +1,5 @@
+export { createTraffic, type Traffic } from "./cache.ts"
+export { migrations as trafficMigrations } from "./migrations.ts"
+export type { RecentAnswer, RecentQuestion } from "./recent.ts"
+export { type TrafficRouteParts, trafficRoutes } from "./routes.ts"
+export type { CountsAt } from "./rules.ts"
