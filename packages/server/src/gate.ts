@@ -1,7 +1,7 @@
 // The gate as a whole: what decides who comes in, what ends that, and what remembers it. Builds those parts by hand and
 // knows how they lean on each other; server.ts builds the house around it.
 
-import { ApiError, type AppCaller, type Proof, type Scopes } from "@weir/protocol"
+import { ApiError, type AppCaller, type OperatorPrincipal, type Proof, type Scopes } from "@weir/protocol"
 import {
   type Authenticate,
   type Credentials,
@@ -30,6 +30,7 @@ import {
 } from "./core/decisions/index.ts"
 import { createKeyStates, type KeyStates, readJwks, selectKeysOfApp } from "./core/keys/index.ts"
 import { keyRoutes } from "./core/keys/routes.ts"
+import { createOperators, type Operators, type SsoSettings } from "./core/operators/index.ts"
 import {
   createRevocations,
   createTruth,
@@ -69,6 +70,9 @@ export interface GateParts {
   readonly log: Logger
   readonly masterKey: MasterKey
   readonly adminToken: string | null
+  /** Origin that operators come by, from the settings; null: not said. */
+  readonly publicOrigin: string | null
+  readonly sso: SsoSettings | null
   /** False: refused authentications are not limited. */
   readonly rateLimits: boolean
   readonly users: Users
@@ -80,7 +84,8 @@ export interface Gate {
   readonly authenticate: Authenticate
   /** As authenticate, and counts as no use. */
   readonly recheck: Authenticate
-  readonly authenticateOperator: (authorization: string | null, peer: Peer) => { kind: "operator"; name: string }
+  readonly authenticateOperator: (request: Request, peer: Peer) => Awaitable<OperatorPrincipal>
+  readonly operators: Operators
   /** What a revocation can name of a caller. */
   readonly credentialOf: (caller: AppCaller, proof: Proof) => RevocationQuestion
   /** Why a socket with such a credential must not be let in at this moment, or null. */
@@ -163,7 +168,17 @@ export async function createGate(parts: GateParts): Promise<Gate> {
   }
   const authenticate = doors.guard(createAuthenticate(lookups))
   const recheck = createAuthenticate(withoutTrace(lookups))
-  const operatorOf = createAuthenticateOperator(parts.adminToken)
+  const tokenOperator = createAuthenticateOperator(parts.adminToken)
+  const byToken = doors.guardOperators((authorization, peer) => {
+    try {
+      return tokenOperator(authorization)
+    } catch (error) {
+      audit.note({ action: "operator.refused", actor: "unknown", address: peer.address, at: clock.now() })
+      throw error
+    }
+  })
+  const { publicOrigin, sso, rateLimits } = parts
+  const operators = await createOperators({ db, caches, clock, log, masterKey, audit, publicOrigin, sso, rateLimits })
 
   const nodes = createAsk<NodeQuestion, UserSocket[] | number>({ bus, topic: "sessions" }, (question) =>
     question.kind === "sockets" ? socketsHere(question.appId, question.userIds) : countHere(question.row),
@@ -260,15 +275,11 @@ export async function createGate(parts: GateParts): Promise<Gate> {
     keyStates,
     authenticate,
     recheck,
-    authenticateOperator: doors.guardOperators((authorization, peer) => {
-      try {
-        return operatorOf(authorization)
-      } catch (error) {
-        const record = { action: "operator.refused", actor: "unknown", address: peer.address, at: clock.now() }
-        audit.note(record)
-        throw error
-      }
-    }),
+    authenticateOperator(request, peer) {
+      const authorization = request.headers.get("authorization")
+      return authorization === null ? operators.authenticate(request) : byToken(authorization, peer)
+    },
+    operators,
     credentialOf: (caller, proof) => ({
       appId: caller.appId,
       apiKey: caller.apiKey,
@@ -319,6 +330,7 @@ export async function createGate(parts: GateParts): Promise<Gate> {
         revokedBy: (question) => revocations.truth.check(question, null),
       }),
       ...auditRoutes(audit),
+      ...operators.adminRoutes,
     ],
     published(path) {
       if (path === "/.well-known/weir-receipt-keys.json") {
@@ -328,6 +340,7 @@ export async function createGate(parts: GateParts): Promise<Gate> {
       return apiKey === undefined ? null : readJwks(db.read, masterKey, apiKey)
     },
     async close() {
+      operators.close()
       nodes.close()
       await revocations.close()
       await sightings.close()

@@ -3,9 +3,11 @@
 
 import { sealContext } from "./base/crypto.ts"
 import { type SealedPlace, sealedSecrets } from "./core/keys/index.ts"
+import { sealedOperatorPlaces } from "./core/operators/index.ts"
 
 export const sealedPlaces: readonly SealedPlace[] = [
   sealedSecrets,
+  ...sealedOperatorPlaces,
   {
     table: "deployment_keys",
     key: ["key_id"],

@@ -32,6 +32,7 @@ import {
 } from "./core/keys/index.ts"
 import { migrations as keyMigrations } from "./core/keys/migrations.ts"
 import { createAppLimits, limitAdminRoutes, limitMigrations, limitRoutes } from "./core/limits/index.ts"
+import { accessBase, operatorMigrations } from "./core/operators/index.ts"
 import { peopleMigrations, peopleRoutes } from "./core/people/index.ts"
 import { revocationMigrations } from "./core/revocations/index.ts"
 import { policyWarnings, sessionMigrations } from "./core/sessions/index.ts"
@@ -105,6 +106,8 @@ export interface WeirServer {
   listen(): string
   /** Credentials of the first app; `apiSecret` only when this start made them. */
   readonly firstApp: FirstApp
+  /** Path of the one-time link to the first operator's account; null when there is an operator. */
+  readonly setupPath: string | null
   /** Every operation that this server answers. */
   readonly operations: readonly Operation[]
   /**
@@ -177,6 +180,8 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     log,
     masterKey,
     adminToken: config.adminToken,
+    publicOrigin: config.publicOrigin,
+    sso: config.sso,
     rateLimits: config.rateLimits,
     users,
     sockets,
@@ -219,6 +224,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   })
 
   const firstApp = await ensureFirstApp()
+  const setupPath = await gate.operators.makeSetupLink()
   await warnOfOtherSecret()
   const tasks = createTaskRunner({
     db,
@@ -342,6 +348,9 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const answer = (request: Request, connectionAddress: () => string): Awaitable<Response> => {
     if (!request.url.startsWith("/api/", pathStartOf(request.url)) || request.url.includes("/.well-known/")) {
       const path = pathOf(request.url)
+      if (path.startsWith(accessBase)) {
+        return gate.operators.serve(request, path, peerOf(request, connectionAddress))
+      }
       const page =
         pages(request.method, path) ?? dashboard?.serve(request, path) ?? demo.serve(request, path, connectionAddress())
       if (page !== null) return page
@@ -364,6 +373,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   let stopWatchingTls: (() => void) | null = null
   return {
     firstApp,
+    setupPath,
     operations: http.operations,
     fetch: (request) => answer(request, () => "127.0.0.1"),
     listen() {
@@ -521,6 +531,7 @@ const allMigrations = [
   { module: "traffic", migrations: trafficMigrations },
   { module: "revocations", migrations: revocationMigrations },
   { module: "people", migrations: peopleMigrations },
+  { module: "operators", migrations: operatorMigrations },
 ]
 
 const firstAppId = 1_000_001

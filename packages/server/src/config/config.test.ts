@@ -31,6 +31,8 @@ describe("loadConfig", () => {
       masterKey: null,
       firstApp: null,
       adminToken: null,
+      publicOrigin: null,
+      sso: null,
       tls: null,
       trustProxy: "none",
       rateLimits: true,

@@ -23,11 +23,20 @@ export interface Config {
   readonly masterKey: MasterKey | null
   /** Credentials of the first app; null: generated at the first start. */
   readonly firstApp: { readonly apiKey: string; readonly apiSecret: string } | null
-  /** Null: the management API is off. */
+  /** Null: operators log in, and there is no token. */
   readonly adminToken: string | null
   /** Absolute paths; null: plain HTTP. */
   readonly tls: { readonly certPath: string; readonly keyPath: string } | null
   readonly trustProxy: TrustProxy
+  /** Where operators reach the deployment, such as `https://weir.example.com`; null: not said. */
+  readonly publicOrigin: string | null
+  /** Single sign-on of operators by OpenID Connect; null: there is none. */
+  readonly sso: {
+    readonly issuer: string
+    readonly clientId: string
+    readonly clientSecret: string
+    readonly name: string
+  } | null
   /** False: nobody is counted. */
   readonly rateLimits: boolean
   /** To whom the demo is open, as long as the first app is in development. */
@@ -78,6 +87,13 @@ export function loadConfig(env: Env): Config {
     adminToken: readAdminToken(value("WEIR_ADMIN_TOKEN")),
     tls: readTls(value("WEIR_TLS_CERT"), value("WEIR_TLS_KEY")),
     trustProxy: readTrustProxy(value("WEIR_TRUST_PROXY")),
+    publicOrigin: readPublicOrigin(value("WEIR_PUBLIC_URL")),
+    sso: readSso(
+      value("WEIR_OIDC_ISSUER"),
+      value("WEIR_OIDC_CLIENT_ID"),
+      value("WEIR_OIDC_CLIENT_SECRET"),
+      value("WEIR_OIDC_NAME"),
+    ),
     rateLimits: readOneOf("WEIR_RATE_LIMITS", value("WEIR_RATE_LIMITS"), onOrOff) === "on",
     demo: readOneOf("WEIR_DEMO", value("WEIR_DEMO"), demoAccesses),
     log: {
@@ -251,6 +267,48 @@ function readTrustProxy(text: string | null): TrustProxy {
   }
 }
 
+// An origin and no more: the dashboard stands at its own path, and passkeys belong to the host's name.
+function readPublicOrigin(text: string | null): string | null {
+  if (text === null) return null
+  const url = readUrl("WEIR_PUBLIC_URL", text, ["https:", "http:"], "https://weir.example.com")
+  const isBare = url.pathname === "/" && url.search === "" && url.username === "" && url.password === ""
+  if (!isBare) throw new ConfigError("WEIR_PUBLIC_URL", "WEIR_PUBLIC_URL has more than scheme, host and port")
+  if (url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"))) {
+    throw new ConfigError(
+      "WEIR_PUBLIC_URL",
+      "WEIR_PUBLIC_URL must begin with https://; browsers keep no login otherwise",
+    )
+  }
+  return url.origin
+}
+
+function readSso(
+  issuer: string | null,
+  clientId: string | null,
+  clientSecret: string | null,
+  name: string | null,
+): Config["sso"] {
+  if (issuer === null) {
+    const given = [
+      ["WEIR_OIDC_CLIENT_ID", clientId],
+      ["WEIR_OIDC_CLIENT_SECRET", clientSecret],
+      ["WEIR_OIDC_NAME", name],
+    ].find(([, value]) => value !== null)
+    if (given === undefined) return null
+    throw new ConfigError("WEIR_OIDC_ISSUER", `${given[0]} is set without WEIR_OIDC_ISSUER; they go together`)
+  }
+  const url = readUrl("WEIR_OIDC_ISSUER", issuer, ["https:", "http:"], "https://login.example.com/realms/team")
+  if (url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1"))) {
+    throw new ConfigError("WEIR_OIDC_ISSUER", "WEIR_OIDC_ISSUER must begin with https://")
+  }
+  if (clientId === null)
+    throw new ConfigError("WEIR_OIDC_CLIENT_ID", "WEIR_OIDC_ISSUER is set without WEIR_OIDC_CLIENT_ID")
+  if (clientSecret === null) {
+    throw new ConfigError("WEIR_OIDC_CLIENT_SECRET", "WEIR_OIDC_ISSUER is set without WEIR_OIDC_CLIENT_SECRET")
+  }
+  return { issuer, clientId, clientSecret, name: name ?? url.hostname }
+}
+
 function readOneOf<T extends string>(name: SettingName, text: string | null, choices: readonly T[]): T {
   const choice = choices.find((candidate) => candidate === text)
   if (choice !== undefined) return choice
@@ -262,6 +320,12 @@ function refuseUnsafeMixes(config: Omit<Config, "warnings" | "shown">): void {
     throw new ConfigError(
       "WEIR_REDIS_URL",
       "WEIR_REDIS_URL is for several nodes, and several nodes cannot share the embedded database; set WEIR_DATABASE_URL too",
+    )
+  }
+  if (config.sso !== null && config.publicOrigin === null) {
+    throw new ConfigError(
+      "WEIR_PUBLIC_URL",
+      "WEIR_OIDC_ISSUER is set without WEIR_PUBLIC_URL: the provider must know where to send operators back to",
     )
   }
   if (!isLoopback(config.host) && config.tls === null && config.trustProxy.mode === "none") {

@@ -13,6 +13,7 @@ import {
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
 import type { SignedRequest } from "../authenticate/signed-request.ts"
 import { DeniedError, requireAllowed, requireScoped } from "../authorize/decide.ts"
+import { requireForInput, requireRole } from "../authorize/operators.ts"
 import { type Awaitable, chain, isPromise } from "../base/chain.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
@@ -52,8 +53,8 @@ export interface HttpParts {
   readonly routes: readonly Route[]
   readonly adminRoutes: readonly AdminRoute[]
   readonly authenticate: Authenticate
-  /** Knows an operator by the `Authorization` header. Throws ApiError authentication, rateLimit. */
-  readonly authenticateOperator: (authorization: string | null, peer: Peer) => OperatorPrincipal
+  /** Knows an operator by the admin token or by their session. Throws ApiError authentication, notAllowed, rateLimit. */
+  readonly authenticateOperator: (request: Request, peer: Peer) => Awaitable<OperatorPrincipal>
   readonly audit: AppendAudit
   readonly ensureActor: EnsureActor
   readonly db: Database
@@ -99,6 +100,9 @@ export function createHttp(parts: HttpParts): Http {
     if (operation.access.length === 0) throw new Error(`operation ${operation.name} does not say who may call it`)
     if ((target.admin !== null) !== operation.access.includes("operator")) {
       throw new Error(`operation ${operation.name} mixes the operators' door with the apps'`)
+    }
+    if ((target.admin !== null) !== (operation.needs !== undefined)) {
+      throw new Error(`operation ${operation.name} must say what it needs of operators if they call it, and only then`)
     }
     if (target.route !== null && typeof target.route.definition.authorize !== "function") {
       throw new Error(`route ${operation.name} decides nothing`)
@@ -252,9 +256,13 @@ export function createHttp(parts: HttpParts): Http {
     now: number,
   ): Promise<Response> {
     const { request, peer } = exchange
-    const principal = parts.authenticateOperator(request.headers.get("authorization"), peer)
+    const principal = await parts.authenticateOperator(request, peer)
+    exchange.stage = "access"
+    requireRole(principal, entry.operation)
     exchange.stage = "input"
     const input = entry.reader.read(params, query, await bodyOf(request, entry.operation))
+    exchange.stage = "authorize"
+    requireForInput(principal, entry.operation, input, now)
     exchange.stage = "handle"
     const context = { input, principal, address: peer.address, read: parts.db.read, now }
     const output = admin.writes

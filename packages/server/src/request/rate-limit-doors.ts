@@ -31,7 +31,7 @@ export interface DoorsParts {
   readonly log: Logger
 }
 
-export type AuthenticateOperator = (authorization: string | null, peer: Peer) => OperatorPrincipal
+export type AuthenticateOperator = (authorization: string, peer: Peer) => OperatorPrincipal
 
 export interface Doors {
   /** The credential was let in: from now on no shut door is shut for it. Cheap, but not meant for every request. */

@@ -2,6 +2,7 @@
 
 import type { Scopes } from "@weir/protocol"
 import { isLoopback } from "../../request/address.ts"
+import { isLoopbackHost, isOwnOrigin } from "../../request/own-page.ts"
 import { limits } from "./limits.ts"
 
 /** The only users whom the demo gives tokens for, or ends tokens of. */
@@ -71,15 +72,8 @@ const proxyHeaders = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"
 export const isLocalCaller = ({ address, headers }: DemoCaller): boolean =>
   isLoopback(address) && !proxyHeaders.some((name) => headers.has(name)) && isLocalHost(headers.get("host") ?? "")
 
-function isLocalHost(host: string): boolean {
-  const name = host.toLowerCase().replace(/:\d{1,5}$/, "")
-  return (
-    name === "localhost" ||
-    name.endsWith(".localhost") ||
-    name === "[::1]" ||
-    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name)
-  )
-}
+const isLocalHost = (host: string): boolean =>
+  URL.canParse(`http://${host}`) && isLoopbackHost(new URL(`http://${host}`).hostname)
 
 /**
  * Whether a page of this server sent the request: the browser says so (Fetch Metadata), or its Origin is the address
@@ -89,8 +83,7 @@ export function isSameOrigin(headers: Headers): boolean {
   const site = headers.get("sec-fetch-site")
   if (site !== null) return site === "same-origin"
   const origin = headers.get("origin")
-  if (origin === null || !URL.canParse(origin)) return false
-  return new URL(origin).host === (headers.get("host") ?? "").toLowerCase()
+  return origin !== null && isOwnOrigin(origin, headers.get("host"), null)
 }
 
 /** What the demo needs to know of the first app. Null: there is none, or no key. */

@@ -212,7 +212,12 @@ export function createAccess(parts: AccessParts): Access {
   }
 
   /** After a login: says so in the log, ends the session that the browser had before, and keeps their number bounded. */
-  const loggedIn = async (call: Call, cookies: readonly string[], method: string): Promise<void> => {
+  const loggedIn = async (
+    call: Call,
+    cookies: readonly string[],
+    method: string,
+    action = "operator.logged_in",
+  ): Promise<void> => {
     const token = tokenSet(cookies, auth.secret)
     const session = token === null ? null : await sessions.get(token)
     if (session === null) return
@@ -226,7 +231,7 @@ export function createAccess(parts: AccessParts): Access {
         if (only !== session.id) tokens.push(...(await deleteSessions(tx, session.operatorId, { only })))
       }
       await record(tx, call, session.email, {
-        action: "operator.logged_in",
+        action,
         target: { operator: session.operatorId, email: session.email },
         after: { method },
       })

@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import type { Migration } from "../../store/migrate.ts"
 
 export const migrations: readonly Migration[] = [
@@ -18,7 +19,7 @@ export const migrations: readonly Migration[] = [
         .createIndex("traffic_minutes_unrolled")
         .on("traffic_minutes")
         .columns(["at"])
-        .where("rolled", "=", 0)
+        .where(sql.ref("rolled"), "=", 0)
         .execute()
       await schema
         .createTable("traffic_hours")

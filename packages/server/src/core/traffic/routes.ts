@@ -1,4 +1,4 @@
-import { inputError, latencyBoundsMs, notFoundError, traffic as operations } from "@weir/protocol"
+import { inputError, notFoundError, traffic as operations } from "@weir/protocol"
 import type { Answers } from "../../events/ask.ts"
 import { type AdminRoute, adminRead } from "../../request/route.ts"
 import type { Read } from "../../store/database.ts"
@@ -45,7 +45,7 @@ export const trafficRoutes = (parts: TrafficRouteParts): AdminRoute[] => [
       step_seconds: span.stepMs / 1_000,
       points,
       totals: shownNumbers(sum),
-      latency: { bounds_ms: [...latencyBoundsMs], counts: sum.histogram },
+      latency: { bounds_ms: [...operations.latencyBoundsMs], counts: sum.histogram },
       operations: topOf(sum.operations).map(({ name, ...numbers }) => ({ operation: name, ...numbers })),
       keys: topOf(sum.keys).map(({ name, ...numbers }) => ({ api_key: name, ...numbers })),
     }

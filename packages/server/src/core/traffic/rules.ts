@@ -1,5 +1,7 @@
-import { inputError, latencyBoundsMs, trafficBounds, trafficSteps } from "@weir/protocol"
+import { inputError, traffic } from "@weir/protocol"
 import { limits } from "./limits.ts"
+
+const { latencyBoundsMs, trafficBounds, trafficSteps } = traffic
 
 export const minuteMs = 60_000
 export const hourMs = 60 * minuteMs

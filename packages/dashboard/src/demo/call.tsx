@@ -1,0 +1,146 @@
+// The lobby of a call as one user sees it: ringing, being rung, who is there. The answer to a ring is an event of the
+// app's own in the channel that both watch.
+
+import { Avatar, Badge, Button, Group, Stack, Text } from "@mantine/core"
+import { DeviceCameraVideoIcon } from "@primer/octicons-react"
+import type { CallMember } from "@weir/sdk-client"
+import { useEffect, useState } from "react"
+import type { SideProps } from "./chat.tsx"
+
+type Step = "idle" | "calling" | "rung" | "in"
+/** What the two tell each other. */
+const answers = { accepted: "call-accepted", rejected: "call-rejected" } as const
+
+interface Lobby {
+  readonly step: Step
+  readonly callId: string | null
+  readonly members: readonly CallMember[]
+  /** Ids of those who came in. */
+  readonly present: readonly string[]
+}
+const empty: Lobby = { step: "idle", callId: null, members: [], present: [] }
+
+export function CallSide({ me, other, places, session }: SideProps) {
+  const [lobby, setLobby] = useState<Lobby>(empty)
+  const [busy, setBusy] = useState(false)
+  const { client } = me
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new session hears anew
+  useEffect(() => {
+    const channel = client.channel(places.channelType, places.channelId)
+    const idOf = (cid: string): string => cid.slice(places.callType.length + 1)
+    const answered = (event: object, isIn: boolean): void => {
+      const { user, custom } = event as { user?: { id: string }; custom?: { call_id?: string } }
+      if (user?.id !== other.id) return
+      me.say(isIn ? "good" : "info", `${other.name} ${isIn ? "accepted" : "rejected"} the call`)
+      setLobby((now) => {
+        if (custom?.call_id !== now.callId) return now
+        return isIn ? { ...now, step: "in", present: [me.id, other.id] } : empty
+      })
+    }
+    const ends = [
+      client.on("call.ring", ({ call_cid: cid, members, user }) => {
+        if (user.id === me.id) return
+        me.say("info", "call.ring")
+        setLobby({ step: "rung", callId: idOf(cid), members, present: [user.id] })
+      }),
+      client.on("call.ended", ({ call_cid: cid }) => {
+        me.say("info", "call.ended")
+        setLobby((now) => (now.callId === idOf(cid) ? empty : now))
+      }),
+      channel.on(answers.accepted, (event) => answered(event, true)),
+      channel.on(answers.rejected, (event) => answered(event, false)),
+    ]
+    return () => {
+      for (const end of ends) end()
+    }
+  }, [client, me, other, places, session])
+
+  const act = async (what: string, run: () => Promise<void>): Promise<void> => {
+    setBusy(true)
+    await me.attempt(what, run)
+    setBusy(false)
+  }
+  const tell = (type: string, callId: string) =>
+    client.operations.channels.sendEvent(places.channelType, places.channelId, { type, custom: { call_id: callId } })
+  const ring = () =>
+    act("Not rung", async () => {
+      const callId = `${places.callPrefix}${crypto.randomUUID().slice(0, 8)}`
+      const { members } = await client.call(places.callType, callId).getOrCreate({
+        ring: true,
+        watch: true,
+        data: { members: [{ user_id: me.id }, { user_id: other.id }] },
+      })
+      setLobby({ step: "calling", callId, members, present: [me.id] })
+    })
+  const accept = (callId: string) =>
+    act("Not accepted", async () => {
+      const { members } = await client.call(places.callType, callId).get({ watch: true })
+      await tell(answers.accepted, callId)
+      setLobby({ step: "in", callId, members, present: [me.id, other.id] })
+    })
+  const reject = (callId: string) =>
+    act("Not rejected", async () => {
+      await tell(answers.rejected, callId)
+      setLobby(empty)
+    })
+  const end = (callId: string) =>
+    act("Not ended", async () => {
+      await client.call(places.callType, callId).end()
+      setLobby(empty)
+    })
+
+  const { step, callId, members, present } = lobby
+  return (
+    <Stack align="center" justify="center" gap="md" mih={320}>
+      <Text fw={600} role="status">
+        {sentences[step](other.name)}
+      </Text>
+      {members.length > 0 ? (
+        <Group justify="center" gap="xl">
+          {members.map(({ user_id: id, user, role }) => (
+            <Stack key={id} align="center" gap={4}>
+              <Avatar name={user.name ?? id} color="initials" radius="xl" size="lg" />
+              <Text size="sm">{user.name ?? id}</Text>
+              <Badge size="sm" variant="light" color={present.includes(id) ? "teal" : "gray"}>
+                {present.includes(id) ? "in the lobby" : "rung"}
+              </Badge>
+              <Text size="xs" c="dimmed">
+                {role ?? "member"}
+              </Text>
+            </Stack>
+          ))}
+        </Group>
+      ) : null}
+      <Group justify="center">
+        {step === "idle" ? (
+          <Button leftSection={<DeviceCameraVideoIcon />} loading={busy} onClick={() => void ring()}>
+            Ring {other.name}
+          </Button>
+        ) : null}
+        {step === "rung" && callId !== null ? (
+          <>
+            <Button color="green.9" loading={busy} onClick={() => void accept(callId)}>
+              Accept
+            </Button>
+            <Button color="red" variant="light" disabled={busy} onClick={() => void reject(callId)}>
+              Reject
+            </Button>
+          </>
+        ) : null}
+        {(step === "calling" || step === "in") && callId !== null ? (
+          <Button color="red" variant="light" loading={busy} onClick={() => void end(callId)}>
+            End the call
+          </Button>
+        ) : null}
+      </Group>
+    </Stack>
+  )
+}
+
+const sentences: Record<Step, (other: string) => string> = {
+  idle: () => "No call",
+  calling: (other) => `Ringing ${other}…`,
+  rung: (other) => `${other} rings`,
+  in: (other) => `In the lobby with ${other}`,
+}
