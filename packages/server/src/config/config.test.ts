@@ -34,6 +34,7 @@ describe("loadConfig", () => {
       tls: null,
       trustProxy: "none",
       rateLimits: true,
+      webhookAllowPrivate: false,
       log: { level: "info", format: "auto" },
       warnings: [],
     })
@@ -52,6 +53,7 @@ describe("loadConfig", () => {
       WEIR_ADMIN_TOKEN: adminToken,
       WEIR_TRUST_PROXY: "10.0.0.0/8, 192.0.2.7",
       WEIR_RATE_LIMITS: "off",
+      WEIR_WEBHOOK_ALLOW_PRIVATE: "true",
       WEIR_LOG_LEVEL: "debug",
       WEIR_LOG_FORMAT: "json",
     })
@@ -67,8 +69,12 @@ describe("loadConfig", () => {
       tls: { certPath: resolve("cert.pem"), keyPath: resolve("key.pem") },
       trustProxy: "listed",
       rateLimits: false,
+      webhookAllowPrivate: true,
       log: { level: "debug", format: "json" },
-      warnings: ["WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end"],
+      warnings: [
+        "WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end",
+        "WEIR_WEBHOOK_ALLOW_PRIVATE is true: whoever may set a webhook can have this machine and its network called, and read the answers",
+      ],
     })
   })
 
@@ -142,6 +148,7 @@ describe("values that stop the start", () => {
     ["WEIR_TRUST_PROXY", "proxy.internal"],
     ["WEIR_TRUST_PROXY", Array.from({ length: 65 }, (_, n) => `10.0.0.${n}`).join()],
     ["WEIR_RATE_LIMITS", "false"],
+    ["WEIR_WEBHOOK_ALLOW_PRIVATE", "yes"],
     ["WEIR_LOG_LEVEL", "verbose"],
     ["WEIR_LOG_LEVEL", "INFO"],
     ["WEIR_LOG_FORMAT", "xml"],

@@ -30,6 +30,8 @@ export interface Config {
   readonly trustProxy: TrustProxy
   /** False: nobody is counted. */
   readonly rateLimits: boolean
+  /** Webhooks may go to `http` URLs and to private addresses. */
+  readonly webhookAllowPrivate: boolean
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   /** Sentences for the log: allowed, but worth a look. */
   readonly warnings: readonly string[]
@@ -42,6 +44,7 @@ export type DatabaseConfig =
 const logLevels = ["debug", "info", "warn", "error"] as const
 const logFormats = ["auto", "json", "pretty"] as const
 const onOrOff = ["on", "off"] as const
+const trueOrFalse = ["true", "false"] as const
 export type LogLevel = (typeof logLevels)[number]
 export type LogFormat = (typeof logFormats)[number]
 
@@ -74,6 +77,8 @@ export function loadConfig(env: Env): Config {
     tls: readTls(value("WEIR_TLS_CERT"), value("WEIR_TLS_KEY")),
     trustProxy: readTrustProxy(value("WEIR_TRUST_PROXY")),
     rateLimits: readOneOf("WEIR_RATE_LIMITS", value("WEIR_RATE_LIMITS"), onOrOff) === "on",
+    webhookAllowPrivate:
+      readOneOf("WEIR_WEBHOOK_ALLOW_PRIVATE", value("WEIR_WEBHOOK_ALLOW_PRIVATE"), trueOrFalse) === "true",
     log: {
       level: readOneOf("WEIR_LOG_LEVEL", value("WEIR_LOG_LEVEL"), logLevels),
       format: readOneOf("WEIR_LOG_FORMAT", value("WEIR_LOG_FORMAT"), logFormats),
@@ -281,6 +286,11 @@ function warningsOf(config: Omit<Config, "warnings">): string[] {
   }
   if (!config.rateLimits) {
     warnings.push("WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end")
+  }
+  if (config.webhookAllowPrivate) {
+    warnings.push(
+      "WEIR_WEBHOOK_ALLOW_PRIVATE is true: whoever may set a webhook can have this machine and its network called, and read the answers",
+    )
   }
   if (config.trustProxy.mode === "any" && !isLoopback(config.host)) {
     warnings.push(

@@ -121,6 +121,14 @@ export const settings = [
     doc: "Whether requests and refused authentications are counted and limited. off: only for tests and measurements.",
   },
   {
+    name: "WEIR_WEBHOOK_ALLOW_PRIVATE",
+    form: "true or false",
+    default: "false",
+    absent: null,
+    shown: "whole",
+    doc: "Whether webhooks may go to http URLs and to private addresses, this machine's included.",
+  },
+  {
     name: "WEIR_LOG_LEVEL",
     form: "debug, info, warn or error",
     default: "info",
