@@ -24,5 +24,6 @@ export interface Bus {
 /**
  * `event`: frames for sockets. `invalidate`: cache keys. `presence`: who is online where. `command`: to one node.
  * `sessions`: which sockets a user has on each node. `revocation`: that there is news in the database, and who knows it.
+ * `listeners`: what a listener at the management API answered, for the node of its stream.
  */
-export type BusTopic = "event" | "invalidate" | "presence" | "command" | "sessions" | "revocation"
+export type BusTopic = "event" | "invalidate" | "presence" | "command" | "sessions" | "revocation" | "listeners"

@@ -30,6 +30,7 @@ const topics = [
   "command",
   "sessions",
   "revocation",
+  "listeners",
 ] as const satisfies readonly BusTopic[]
 /** The topics, and the bus's own. */
 type Channel = BusTopic | "beat"
