@@ -3,7 +3,7 @@
 import { join } from "node:path"
 import { ApiError, type Operation } from "@weir/protocol"
 import { signToken } from "./authenticate/sign.ts"
-import { importSecret } from "./authenticate/token.ts"
+import { importSecret, type VerificationKey } from "./authenticate/token.ts"
 import { type Awaitable, chain } from "./base/chain.ts"
 import { type Clock, systemClock } from "./base/clock.ts"
 import type { MasterKey } from "./base/crypto.ts"
@@ -24,6 +24,7 @@ import {
   keepRing,
   missingKeys,
   newKey,
+  readSharedSecrets,
   selectKey,
   selectKeysOfApp,
   signingKeyOf,
@@ -48,6 +49,7 @@ import {
   userRoutes,
 } from "./core/users/index.ts"
 import { migrations as userMigrations } from "./core/users/migrations.ts"
+import { hookMigrations } from "./core/webhooks/index.ts"
 import { createLocalBus } from "./events/bus/local.ts"
 import { createRedisBus } from "./events/bus/redis.ts"
 import { createCaches } from "./events/caches.ts"
@@ -57,6 +59,7 @@ import { createRelay } from "./events/relay.ts"
 import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
 import { createGate } from "./gate.ts"
+import { createHooks } from "./hooks.ts"
 import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
 import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
 import {
@@ -176,9 +179,33 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const { keyStates, authenticate, decisions } = gate
   mayDeliver = gate.revocations.mayDeliver
   refusalOf = gate.refusalOf
+  const hooks = await createHooks({
+    db,
+    bus,
+    caches,
+    clock,
+    log,
+    masterKey,
+    audit: gate.audit,
+    allowPrivate: config.webhookAllowPrivate,
+    signingSecretOf: (apiKey) =>
+      chain(keyStates.get(apiKey), (state) => (state === null ? null : secretTextOf(signingKeyOf(state)))),
+    apiSecretsOf: (read, appId, apiKey) => readSharedSecrets(read, masterKey, appId, apiKey),
+    socketCount: () => sockets.count,
+  })
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
-  const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })
+  const chat = createChat({
+    caches,
+    read: db.read,
+    users,
+    members,
+    presence,
+    sockets,
+    relay,
+    announce: hooks.announce,
+    beforeSend: { ask: hooks.ask.ask, settingsOf: hooks.beforeMessageSendOf },
+  })
   const wakeTasks = (): void => tasks.wake()
   const feeds = createFeedProduct({ caches, read: db.read, users, presence, sockets, wakeTasks })
 
@@ -210,7 +237,8 @@ export async function createServer({ config, masterKey, log, clock = systemClock
 
   const http = createHttp({
     routes: [
-      ...appRoutes({ appChanged, audit: gate.audit.append }),
+      ...appRoutes({ appChanged, audit: gate.audit.append, hooks: hooks.appSettings }),
+      ...hooks.routes,
       ...limitRoutes({ limiter }),
       ...taskRoutes(),
       ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks, audit: gate.audit.append }),
@@ -234,9 +262,11 @@ export async function createServer({ config, masterKey, log, clock = systemClock
         flushSightings: gate.sightings.flush,
       }),
       ...limitAdminRoutes({ limiter, appLimits }),
+      ...hooks.adminRoutes,
       ...gate.adminRoutes({ channel: chat.explainer, feed: feeds.explainer, call: callExplainer(calls) }),
     ],
     authenticate,
+    recheck: gate.recheck,
     authenticateOperator: gate.authenticateOperator,
     audit: gate.audit.append,
     recordRefusal: decisions.record,
@@ -299,6 +329,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     draining = true
     door.drain()
     sockets.drain()
+    hooks.drain()
   }
   // A connection that is closed after an answer loses nothing; one that is closed while it is idle may lose a request
   // that is on its way.
@@ -356,6 +387,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       await listener?.stop(true)
       sockets.close()
       await tasks.close()
+      await hooks.close()
       await relay.close()
       presence.close()
       await gate.close()
@@ -465,7 +497,11 @@ const allMigrations = [
   { module: "decisions", migrations: decisionMigrations },
   { module: "limits", migrations: limitMigrations },
   { module: "revocations", migrations: revocationMigrations },
+  { module: "webhooks", migrations: hookMigrations },
 ]
+
+/** The text of a secret that is shared with the backend; null without one. */
+const secretTextOf = (key: VerificationKey | null): string | null => key?.key.export().toString() ?? null
 
 const firstAppId = 1_000_001
 const newAppId = (): number => randomInt(firstAppId + 1, 999_999_999)
