@@ -162,7 +162,8 @@ export async function createGate(parts: GateParts): Promise<Gate> {
     warned: sightings.warned,
   }
   const authenticate = doors.guard(createAuthenticate(lookups))
-  const recheck = createAuthenticate(withoutTrace(lookups))
+  // The nonce of a signed request was taken when it came: whoever asks again about the same request replays nothing.
+  const recheck = createAuthenticate({ ...withoutTrace(lookups), isNonceFresh: async () => true })
   const operatorOf = createAuthenticateOperator(parts.adminToken)
 
   const nodes = createAsk<NodeQuestion, UserSocket[] | number>({ bus, topic: "sessions" }, (question) =>

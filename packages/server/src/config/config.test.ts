@@ -35,6 +35,7 @@ describe("loadConfig", () => {
       trustProxy: "none",
       rateLimits: true,
       demo: "local",
+      webhookAllowPrivate: false,
       log: { level: "info", format: "auto" },
       warnings: [],
     })
@@ -54,6 +55,7 @@ describe("loadConfig", () => {
       WEIR_TRUST_PROXY: "10.0.0.0/8, 192.0.2.7",
       WEIR_RATE_LIMITS: "off",
       WEIR_DEMO: "on",
+      WEIR_WEBHOOK_ALLOW_PRIVATE: "true",
       WEIR_LOG_LEVEL: "debug",
       WEIR_LOG_FORMAT: "json",
     })
@@ -70,8 +72,12 @@ describe("loadConfig", () => {
       trustProxy: "listed",
       rateLimits: false,
       demo: "on",
+      webhookAllowPrivate: true,
       log: { level: "debug", format: "json" },
-      warnings: ["WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end"],
+      warnings: [
+        "WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end",
+        "WEIR_WEBHOOK_ALLOW_PRIVATE is true: whoever may set a webhook can have this machine and its network called, and read the answers",
+      ],
     })
   })
 
@@ -145,6 +151,7 @@ describe("values that stop the start", () => {
     ["WEIR_TRUST_PROXY", "proxy.internal"],
     ["WEIR_TRUST_PROXY", Array.from({ length: 65 }, (_, n) => `10.0.0.${n}`).join()],
     ["WEIR_RATE_LIMITS", "false"],
+    ["WEIR_WEBHOOK_ALLOW_PRIVATE", "yes"],
     ["WEIR_LOG_LEVEL", "verbose"],
     ["WEIR_LOG_LEVEL", "INFO"],
     ["WEIR_LOG_FORMAT", "xml"],
