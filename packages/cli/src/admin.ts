@@ -22,19 +22,14 @@ export async function askServer(
   body?: unknown,
   // biome-ignore lint/suspicious/noExplicitAny: commands show whatever the server answers
 ): Promise<any> {
-  const token = context.env.WEIR_ADMIN_TOKEN
-  if (!token) throw new CommandError("WEIR_ADMIN_TOKEN is not set; the server's own is the one that opens it")
-  const base = args.text("url") ?? context.env.WEIR_URL ?? defaultUrl
-  if (!URL.canParse(base) || !/^https?:/.test(base)) {
-    throw new CommandError(`${JSON.stringify(base.slice(0, 200))} is not the URL of a server`)
-  }
-  const target = new URL(`/api/admin/v1${path}`, base)
+  const { headers, urlOf } = serverOf(args, context)
+  const target = urlOf(path)
   let response: Response
   try {
     response = await fetch(target, {
       method,
       headers: {
-        authorization: `Bearer ${token}`,
+        ...headers,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -46,8 +41,33 @@ export async function askServer(
   }
   const answer = await response.json().catch(() => null)
   if (response.ok && answer !== null) return answer
-  const said = answer !== null && typeof answer.message === "string" ? answer.message : `HTTP ${response.status}`
-  throw new CommandError(shown(said))
+  throw new CommandError(refusalText(response.status, answer))
+}
+
+/** What a server said that did not do what it was asked, as one line. `answer`: the JSON of its body, or null. */
+export function refusalText(status: number, answer: { readonly message?: unknown } | null): string {
+  return shown(typeof answer?.message === "string" ? answer.message : `HTTP ${status}`)
+}
+
+export interface AdminServer {
+  /** What proves the operator. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The address of a path below the management API. */
+  urlOf(path: string): URL
+}
+
+/** The server that a command asks. Throws CommandError when it is not named rightly, or the token is missing. */
+export function serverOf(args: Arguments, context: Context): AdminServer {
+  const token = context.env.WEIR_ADMIN_TOKEN
+  if (!token) throw new CommandError("WEIR_ADMIN_TOKEN is not set; the server's own is the one that opens it")
+  const base = args.text("url") ?? context.env.WEIR_URL ?? defaultUrl
+  if (!URL.canParse(base) || !/^https?:/.test(base)) {
+    throw new CommandError(`${JSON.stringify(base.slice(0, 200))} is not the URL of a server`)
+  }
+  return {
+    headers: { authorization: `Bearer ${token}` },
+    urlOf: (path) => new URL(`/api/admin/v1${path}`, base),
+  }
 }
 
 /** Text from elsewhere as one line that a terminal cannot be steered with. */

@@ -22,6 +22,11 @@ export interface Context {
   readonly readInput: (bytesMax: number) => Promise<string>
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /**
+   * For commands that go on until somebody stops them: aborts when that happens (Ctrl-C). Once it was asked for, the
+   * command itself ends the program. Absent: nobody stops it.
+   */
+  readonly interrupted?: () => AbortSignal
 }
 
 export interface Command {

@@ -22,4 +22,29 @@ export const cliLimits = {
   bunMajorMin: 1,
   bunMinorMin: 4,
   postgresMajorMin: 15,
+
+  // Webhooks
+  /** One line of a listener's stream: a delivery with its body. */
+  streamLineCharsMax: 16 * 1024 * 1024,
+  /** Without a line for so long the connection is lost. Three of the server's pings. */
+  streamSilenceMsMax: 45_000,
+  /** Between attempts to listen again. */
+  reconnectMsMin: 1_000,
+  reconnectMsMax: 30_000,
+  /** How much sooner than the server a forwarded delivery is given up, so that the server hears why. */
+  forwardMarginMs: 1_000,
+  /** Of what a local receiver answers. */
+  forwardAnswerBytesMax: 64 * 1024,
+  /** How often the log is asked for what is new, and a test event for what became of it. */
+  pollEveryMs: 1_000,
+  sendPollEveryMs: 250,
+  /** How long a test event is waited for: one attempt may take 30 s. */
+  sendWaitMs: 35_000,
+  /** Deliveries that --follow remembers having printed. */
+  followedMax: 5_000,
+  logLinesMax: 10_000,
+  logLinesDefault: 25,
+  deliveriesPerPage: 100,
+  replayIdsPerCall: 100,
+  testBodyBytesMax: 256 * 1024,
 } as const

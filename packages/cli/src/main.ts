@@ -22,6 +22,8 @@ import { masterKeyStatus, rotateMasterKeyCommand } from "./commands/master-key.t
 import { verifyReceipt } from "./commands/receipt.ts"
 import { serve } from "./commands/serve.ts"
 import { createToken, inspectToken } from "./commands/token.ts"
+import { webhooksList, webhooksLog, webhooksReplay, webhooksSend, webhooksShow } from "./commands/webhooks.ts"
+import { webhooksListen } from "./commands/webhooks-listen.ts"
 import { explain, why } from "./commands/why.ts"
 import { cliLimits } from "./limits.ts"
 
@@ -39,6 +41,12 @@ const commands: readonly Command[] = [
   secretsSet,
   revoke,
   verifyReceipt,
+  webhooksList,
+  webhooksListen,
+  webhooksSend,
+  webhooksLog,
+  webhooksShow,
+  webhooksReplay,
   doctor,
   masterKeyStatus,
   rotateMasterKeyCommand,
@@ -140,6 +148,13 @@ function print(line: string): void {
   })
 }
 
+/** From the first call on, a signal ends the command instead of the program; a second one ends the program. */
+function interrupted(): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort())
+  return stop.signal
+}
+
 async function written(): Promise<void> {
   if ((await taken) !== null) throw new CommandError("standard output was closed before the end of the result")
 }
@@ -154,6 +169,7 @@ if (import.meta.main) {
     complain: (line) => void process.stderr.write(`${line}\n`),
     readInput,
     now: Date.now,
+    interrupted,
   })
   await taken
   // Connections that a check gave up on must not keep the process alive.

@@ -39,7 +39,7 @@ export interface Operation<
   readonly body: Body
   readonly output: Output
   /** Media type of an answer that is no JSON object; `output` then describes one line of it. */
-  readonly contentType?: "application/x-ndjson"
+  readonly contentType?: "application/x-ndjson" | "text/plain; version=0.0.4"
   /** HTTP status of success. */
   readonly status: 200 | 201
   /** Beyond those of every authenticated route (accessKey, authentication, token*, rateLimit, appSuspended, input). */

@@ -21,6 +21,7 @@ const endpoint = (name: string, method: Endpoint["method"], path: string): Endpo
 
 const key = "/apps/{app}/keys/{api_key}"
 const revocation = "/apps/{app}/revocations/{id}"
+const hook = "/apps/{app}/hooks/{hook}"
 
 export const adminEndpoints: Readonly<Record<keyof AdminOperations, Endpoint>> = {
   createApp: endpoint("CreateApp", "POST", "/apps"),
@@ -51,4 +52,18 @@ export const adminEndpoints: Readonly<Record<keyof AdminOperations, Endpoint>> =
   listAppAudit: endpoint("ListAppAudit", "GET", "/apps/{app}/audit"),
   listAudit: endpoint("ListAudit", "GET", "/audit"),
   verifyAudit: endpoint("VerifyAudit", "GET", "/audit/verify"),
+  listHooks: endpoint("ListHooks", "GET", "/apps/{app}/hooks"),
+  createHook: endpoint("CreateHook", "POST", "/apps/{app}/hooks"),
+  readHook: endpoint("ReadHook", "GET", hook),
+  updateHook: endpoint("UpdateHook", "PATCH", hook),
+  deleteHook: endpoint("DeleteHook", "DELETE", hook),
+  listHookSecrets: endpoint("ListHookSecrets", "GET", `${hook}/secrets`),
+  createHookSecret: endpoint("CreateHookSecret", "POST", `${hook}/secrets`),
+  retireHookSecret: endpoint("RetireHookSecret", "DELETE", `${hook}/secrets/{secret}`),
+  sendTestEvent: endpoint("SendTestEvent", "POST", `${hook}/test`),
+  answerDelivery: endpoint("AnswerDelivery", "POST", `${hook}/answers`),
+  listDeliveries: endpoint("ListDeliveries", "GET", "/apps/{app}/deliveries"),
+  readDelivery: endpoint("ReadDelivery", "GET", "/apps/{app}/deliveries/{delivery}"),
+  replayDeliveries: endpoint("ReplayDeliveries", "POST", "/apps/{app}/deliveries/replay"),
+  getWebhookStats: endpoint("GetWebhookStats", "GET", "/apps/{app}/webhooks/stats"),
 }

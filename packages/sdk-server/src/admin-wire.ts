@@ -2,6 +2,9 @@
 // protocol's schemas would bring one. A test holds each of them against the protocol.
 
 import type { Answer, Timestamp } from "../../sdk-client/src/wire.ts"
+import type { HookOperations } from "./admin-wire-hooks.ts"
+
+export type * from "./admin-wire-hooks.ts"
 
 /** A page of a list: `next` comes from the answer before. */
 export interface PageQuery {
@@ -285,7 +288,7 @@ export interface AuditEntry {
 type Page<Members> = Answer<Members & { next: string | null }>
 
 /** Body, query and answer of each operation, by its name in the protocol. */
-export interface AdminOperations {
+export interface AdminOperations extends HookOperations {
   createApp: { body: CreateAppRequest; answer: Answer<{ app: AdminApp; key: { api_key: string }; secret: string }> }
   listApps: { answer: Answer<{ apps: AdminApp[] }> }
   readApp: { answer: Answer<{ app: AdminApp }> }

@@ -4,7 +4,7 @@ import { baseUrlOf } from "../../sdk-client/src/base-url.ts"
 import { createRest, type Fetch, type QueryValue } from "../../sdk-client/src/rest.ts"
 import { systemTimers, type Timers } from "../../sdk-client/src/timers.ts"
 import { adminEndpoints, type Endpoint } from "./admin-endpoints.ts"
-import type { AdminOperations, DecisionsQuery, PageQuery, UpdateSecretQuery } from "./admin-wire.ts"
+import type { AdminOperations, DecisionsQuery, DeliveriesQuery, PageQuery, UpdateSecretQuery } from "./admin-wire.ts"
 import { limits } from "./limits.ts"
 import { version } from "./version.ts"
 
@@ -132,6 +132,40 @@ export function createWeirAdmin(options: WeirAdminOptions) {
           : send("getDecision", { path: { ...inApp(app), id } }),
       /** Whether a user, or the bearer of a token, would be allowed to do something. Changes nothing. */
       explain: (app: AppId, body: BodyOf<"explain">) => send("explain", { path: inApp(app), body }),
+    },
+
+    hooks: {
+      list: (app: AppId) => send("listHooks", { path: inApp(app) }),
+      /** The answer holds the hook's secrets, this once. */
+      create: (app: AppId, body: BodyOf<"createHook">) => send("createHook", { path: inApp(app), body }),
+      get: (app: AppId, hook: string) => send("readHook", { path: { ...inApp(app), hook } }),
+      update: (app: AppId, hook: string, body: BodyOf<"updateHook">) =>
+        send("updateHook", { path: { ...inApp(app), hook }, body }),
+      delete: (app: AppId, hook: string) => send("deleteHook", { path: { ...inApp(app), hook } }),
+      secrets: (app: AppId, hook: string) => send("listHookSecrets", { path: { ...inApp(app), hook } }),
+      /** The answer's `secret` holds its value, this once; older ones of its kind sign beside it for a while. */
+      createSecret: (app: AppId, hook: string, body: BodyOf<"createHookSecret">) =>
+        send("createHookSecret", { path: { ...inApp(app), hook }, body }),
+      /** Nothing is signed with it any more, at once. */
+      retireSecret: (app: AppId, hook: string, secret: string) =>
+        send("retireHookSecret", { path: { ...inApp(app), hook, secret } }),
+      /** Sends the hook a sample, or a body of your own. */
+      test: (app: AppId, hook: string, body: BodyOf<"sendTestEvent"> = {}) =>
+        send("sendTestEvent", { path: { ...inApp(app), hook }, body }),
+      stats: (app: AppId) => send("getWebhookStats", { path: inApp(app) }),
+      /** Of whoever reads the lines of ListenToHooks. */
+      answer: (app: AppId, hook: string, body: BodyOf<"answerDelivery">) =>
+        send("answerDelivery", { path: { ...inApp(app), hook }, body }),
+    },
+
+    deliveries: {
+      /** Newest first. A page may hold few, or none, while `next` says that more follow. */
+      list: (app: AppId, query: DeliveriesQuery = {}) => send("listDeliveries", { path: inApp(app), query }),
+      /** By its webhook id: with body, attempts and a check of their signatures. */
+      get: (app: AppId, delivery: string) => send("readDelivery", { path: { ...inApp(app), delivery } }),
+      /** One call replays a bounded number; call again with `next` while the answer says that there are more. */
+      replay: (app: AppId, body: BodyOf<"replayDeliveries"> = {}) =>
+        send("replayDeliveries", { path: inApp(app), body }),
     },
 
     audit: {

@@ -33,11 +33,22 @@ export {
   type TokenOptions,
 } from "./tokens.ts"
 export { version } from "./version.ts"
+export { readWebhook, verifyWebhook, verifyWebhookAsync } from "./webhooks.ts"
+export type { WebhookBody } from "./webhooks-body.ts"
+export { type WebhookErrorCode, WeirWebhookError } from "./webhooks-error.ts"
 export {
-  readWebhook,
-  verifyWebhook,
-  verifyWebhookAsync,
-  type WebhookBody,
+  expressWebhook,
+  honoWebhook,
+  type NodeWebhookRequest,
+  nextWebhook,
+  type WebhookAnswer,
+  type WebhookOptions,
+} from "./webhooks-middleware.ts"
+export { createReplayCache, type ReplayCache, type ReplayCacheOptions, type ReplayState } from "./webhooks-replay.ts"
+export {
+  createWebhookVerifier,
   type WebhookEvent,
-  WeirWebhookError,
-} from "./webhooks.ts"
+  type WebhookHeaders,
+  type WebhookVerifier,
+  type WebhookVerifierOptions,
+} from "./webhooks-verifier.ts"

@@ -19,6 +19,23 @@ export const limits = {
   serverTokenBackdateSeconds: 5,
   /** A webhook's body after unpacking. */
   webhookBytesMax: 8 * 1024 * 1024,
+  /** How far a webhook's signed time may be from now, to either side, unless told otherwise. */
+  webhookToleranceSecondsDefault: 5 * 60,
+  webhookToleranceSecondsMax: 60 * 60,
+  webhookRememberSecondsMax: 30 * 24 * 60 * 60,
+  /** Secrets, or public keys, that one receiver tries. */
+  webhookSecretsMax: 8,
+  /** Signatures in one delivery, and the header's length. */
+  webhookSignaturesMax: 16,
+  webhookSignatureCharsMax: 4_096,
+  /** Webhooks that a process remembers: enough for 600 a second with the default tolerance. */
+  replayEntriesMax: 200_000,
+  /** How often those that may be forgotten are looked for, and how often when there is no room. */
+  replaySweepMs: 60_000,
+  replaySweepFullMs: 1_000,
+  /** When to come again while the same webhook is being handled, and while none can be remembered. */
+  webhookRetrySeconds: 5,
+  webhookRetryFullSeconds: 60,
   taskPollIntervalMs: 1_000,
   taskTimeoutMs: 60_000,
   /** Life of a token from a token endpoint unless told otherwise: short, because a new one is only a request away. */

@@ -17,7 +17,9 @@ import {
   type TokenOptions,
 } from "./tokens.ts"
 import { version } from "./version.ts"
-import { readWebhook, verifyWebhook, verifyWebhookAsync, type WebhookBody, type WebhookEvent } from "./webhooks.ts"
+import { readWebhook, verifyWebhook, verifyWebhookAsync } from "./webhooks.ts"
+import type { WebhookBody } from "./webhooks-body.ts"
+import type { WebhookEvent } from "./webhooks-verifier.ts"
 
 export interface WeirServerOptions {
   apiKey: string

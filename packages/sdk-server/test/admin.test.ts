@@ -108,6 +108,42 @@ test("a user's session is seen, explained and ended, with a receipt", async () =
   expect(would?.users).toBeGreaterThanOrEqual(0)
 })
 
+test("a hook from its making to what became of an event that it was sent", async () => {
+  const app = (await admin.apps.create({ name: "Hooks" })).app.id
+  // A name that resolves nowhere (RFC 6761), so nothing leaves this machine.
+  const url = "https://receiver.invalid/hook"
+  const { hook, secrets } = await admin.hooks.create(app, { hook_type: "webhook", webhook_url: url })
+  expect(secrets.map(({ alg }) => alg).sort()).toEqual(["ed25519", "hmac"])
+  expect((await admin.hooks.list(app)).hooks.map(({ id }) => id)).toEqual([hook.id])
+  expect((await admin.hooks.update(app, hook.id, { event_types: ["message.*"] })).hook.event_types).toEqual([
+    "message.*",
+  ])
+  const { secret } = await admin.hooks.createSecret(app, hook.id, { alg: "hmac", overlap_seconds: 60 })
+  expect((await admin.hooks.retireSecret(app, hook.id, secret.id)).secrets.map(({ id }) => id)).not.toContain(secret.id)
+  expect((await admin.hooks.secrets(app, hook.id)).secrets.length).toBe(2)
+
+  const { delivery } = await admin.hooks.test(app, hook.id, { type: "order.paid", body: { total: 3 } })
+  let sent = await admin.deliveries.get(app, delivery.id)
+  for (let looks = 0; sent.delivery.log.length === 0; looks++) {
+    expect(looks).toBeLessThan(200)
+    await Bun.sleep(25)
+    sent = await admin.deliveries.get(app, delivery.id)
+  }
+  expect(sent.delivery).toMatchObject({ id: delivery.id, source: "test", state: "pending", status: null })
+  expect(JSON.parse(sent.delivery.body)).toEqual({ type: "order.paid", total: 3 })
+  expect(sent.delivery.log[0]?.response).toBeNull()
+  expect(await admin.deliveries.list(app, { hook_id: hook.id, state: "pending", type: "order.*" })).toMatchObject({
+    deliveries: [{ id: delivery.id, fault: sent.delivery.fault }],
+    next: null,
+  })
+  expect((await admin.deliveries.replay(app, { ids: [delivery.id] })).replayed).toBe(1)
+  expect((await admin.hooks.stats(app)).hooks).toMatchObject([{ hook_id: hook.id, pending: 1, dead: 0 }])
+  // Nobody listens to it: it has a URL.
+  expect(await codeOf(admin.hooks.answer(app, hook.id, { delivery: delivery.id, attempt: 1, status: 200 }))).toBe(16)
+  await admin.hooks.delete(app, hook.id)
+  expect(await codeOf(admin.hooks.get(app, hook.id))).toBe(16)
+})
+
 test("what cannot be called is refused before it is sent", async () => {
   await expect(admin.call(adminEndpoints.getKey, { path: { app: "1" } })).rejects.toThrow("api_key")
   for (const id of ["", ".", ".."]) {

@@ -167,7 +167,8 @@ export async function createGate(parts: GateParts): Promise<Gate> {
     warned: sightings.warned,
   }
   const authenticate = doors.guard(createAuthenticate(lookups))
-  const recheck = createAuthenticate(withoutTrace(lookups))
+  // The nonce of a signed request was taken when it came: whoever asks again about the same request replays nothing.
+  const recheck = createAuthenticate({ ...withoutTrace(lookups), isNonceFresh: async () => true })
   const tokenOperator = createAuthenticateOperator(parts.adminToken)
   const byToken = doors.guardOperators((authorization, peer) => {
     try {

@@ -3,7 +3,7 @@
 import { createLogger } from "./base/log.ts"
 import { ConfigError, loadConfig } from "./config/config.ts"
 import { loadMasterKey, prepareDataDir } from "./config/secrets.ts"
-import { createServer } from "./server.ts"
+import { createServer, type WeirServer } from "./server.ts"
 import { lockDataDir } from "./store/lock.ts"
 
 /** Runs until SIGTERM or SIGINT; answers the exit code. What stops the start is one line on standard error. */
@@ -20,7 +20,7 @@ export async function main(env: Record<string, string | undefined>): Promise<num
     const server = await createServer({ config, masterKey: key, log })
     const url = server.listen()
     log.info("listening", { url, api_key: server.firstApp.apiKey })
-    if (server.firstApp.apiSecret !== null) printCredentials(url, server.firstApp.apiKey, server.firstApp.apiSecret)
+    printEntrances(config.publicOrigin ?? url, server)
     await new Promise<void>((resolve) => {
       for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve())
     })
@@ -35,7 +35,16 @@ export async function main(env: Record<string, string | undefined>): Promise<num
   }
 }
 
-/** The only time that the secret is shown: it lies sealed in the database from now on. */
-function printCredentials(url: string, apiKey: string, apiSecret: string): void {
-  console.log(`\n  Weir    ${url}\n  key     ${apiKey}\n  secret  ${apiSecret}   (shown this once)\n`)
+/**
+ * Where to go from here. The link to the first account works once and is behind `#`, so that it stands in no log but this
+ * terminal; the secret is shown this once: it lies sealed in the database from now on.
+ */
+function printEntrances(url: string, { firstApp, setupPath }: WeirServer): void {
+  const lines: [string, string][] = [
+    // By this name, because passkeys belong to a name and no browser keeps one for an address.
+    ["dashboard", `${url.replace("://127.0.0.1", "://localhost")}${setupPath ?? "/dashboard"}`],
+    ["API key", firstApp.apiKey],
+  ]
+  if (firstApp.apiSecret !== null) lines.push(["secret", `${firstApp.apiSecret}   (shown this once)`])
+  console.log(`\n${lines.map(([name, text]) => `  ${name.padEnd(10)} ${text}`).join("\n")}\n`)
 }

@@ -20,6 +20,14 @@ beforeAll(async () => {
   server = await startTestServer({ dataDir: folder })
   const made = await server.call("POST", "/api/admin/v1/apps", { ...asAdmin, body: { name: "other" } })
   expect(made.status).toBe(201)
+  const hook = {
+    hook_type: "sqs",
+    sqs_queue_url: "https://sqs.eu-west-1.amazonaws.com/123456789012/events",
+    sqs_key: "AKID",
+    sqs_secret: "sqs-secret",
+  }
+  const path = `/api/admin/v1/apps/${made.body.app.id}/hooks`
+  expect((await server.call("POST", path, { ...asAdmin, body: hook })).status).toBe(201)
   file = new SqliteFile(join(folder, "weir.db"), { readonly: true })
 })
 afterAll(async () => {

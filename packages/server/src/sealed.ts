@@ -15,4 +15,18 @@ export const sealedPlaces: readonly SealedPlace[] = [
     also: ["purpose"],
     context: ({ purpose, key_id }) => sealContext("deployment-key", String(purpose), String(key_id)),
   },
+  {
+    table: "webhook_hooks",
+    key: ["id"],
+    sealed: "sealed_target",
+    also: ["app_id"],
+    context: ({ app_id, id }) => sealContext("webhook-target", Number(app_id), String(id)),
+  },
+  {
+    table: "webhook_secrets",
+    key: ["hook_id", "id"],
+    sealed: "sealed",
+    also: ["app_id"],
+    context: ({ app_id, hook_id, id }) => sealContext("webhook-secret", Number(app_id), String(hook_id), String(id)),
+  },
 ]

@@ -3,7 +3,7 @@
 import { join } from "node:path"
 import { ApiError, type Operation } from "@weir/protocol"
 import { signToken } from "./authenticate/sign.ts"
-import { importSecret } from "./authenticate/token.ts"
+import { importSecret, type VerificationKey } from "./authenticate/token.ts"
 import { type Awaitable, chain } from "./base/chain.ts"
 import { type Clock, systemClock } from "./base/clock.ts"
 import type { MasterKey } from "./base/crypto.ts"
@@ -26,6 +26,7 @@ import {
   keepRing,
   missingKeys,
   newKey,
+  readSharedSecrets,
   selectKey,
   selectKeysOfApp,
   signingKeyOf,
@@ -53,6 +54,7 @@ import {
   userRoutes,
 } from "./core/users/index.ts"
 import { migrations as userMigrations } from "./core/users/migrations.ts"
+import { hookMigrations } from "./core/webhooks/index.ts"
 import { createLocalBus } from "./events/bus/local.ts"
 import { createRedisBus } from "./events/bus/redis.ts"
 import { createCaches } from "./events/caches.ts"
@@ -63,6 +65,7 @@ import { createSockets, type SocketData } from "./events/sockets.ts"
 import { topics } from "./events/topics.ts"
 import { createGate } from "./gate.ts"
 import { grantScopes } from "./grant-scopes.ts"
+import { createHooks } from "./hooks.ts"
 import { chatMigrations, createChat, createMembers, unreadOf } from "./products/chat/channels/index.ts"
 import { createFeedProduct, feedMigrations } from "./products/feeds/activities/index.ts"
 import {
@@ -189,6 +192,20 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const { keyStates, authenticate, decisions } = gate
   mayDeliver = gate.revocations.mayDeliver
   refusalOf = gate.refusalOf
+  const hooks = await createHooks({
+    db,
+    bus,
+    caches,
+    clock,
+    log,
+    masterKey,
+    audit: gate.audit,
+    allowPrivate: config.webhookAllowPrivate,
+    signingSecretOf: (apiKey) =>
+      chain(keyStates.get(apiKey), (state) => (state === null ? null : secretTextOf(signingKeyOf(state)))),
+    apiSecretsOf: (read, appId, apiKey) => readSharedSecrets(read, masterKey, appId, apiKey),
+    socketCount: () => sockets.count,
+  })
   const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
   let draining = false
@@ -208,7 +225,17 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     warnings: config.warnings,
   })
 
-  const chat = createChat({ caches, read: db.read, users, members, presence, sockets, relay })
+  const chat = createChat({
+    caches,
+    read: db.read,
+    users,
+    members,
+    presence,
+    sockets,
+    relay,
+    announce: hooks.announce,
+    beforeSend: { ask: hooks.ask.ask, settingsOf: hooks.beforeMessageSendOf },
+  })
   const wakeTasks = (): void => tasks.wake()
   const feeds = createFeedProduct({ caches, read: db.read, users, presence, sockets, wakeTasks })
 
@@ -241,7 +268,8 @@ export async function createServer({ config, masterKey, log, clock = systemClock
 
   const http = createHttp({
     routes: [
-      ...appRoutes({ appChanged, audit: gate.audit.append }),
+      ...appRoutes({ appChanged, audit: gate.audit.append, hooks: hooks.appSettings }),
+      ...hooks.routes,
       ...limitRoutes({ limiter }),
       ...taskRoutes(),
       ...userRoutes({ users, presence, sockets, signGuestToken, wakeTasks, audit: gate.audit.append }),
@@ -276,9 +304,11 @@ export async function createServer({ config, masterKey, log, clock = systemClock
         record: (entry) => db.transact((tx) => gate.audit.append(tx, entry)),
       }),
       ...grantRoutes(grantScopes),
+      ...hooks.adminRoutes,
       ...gate.adminRoutes({ channel: chat.explainer, feed: feeds.explainer, call: callExplainer(calls) }),
     ],
     authenticate,
+    recheck: gate.recheck,
     authenticateOperator: gate.authenticateOperator,
     audit: gate.audit.append,
     recordRefusal: decisions.record,
@@ -362,6 +392,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     draining = true
     door.drain()
     sockets.drain()
+    hooks.drain()
   }
   // A connection that is closed after an answer loses nothing; one that is closed while it is idle may lose a request
   // that is on its way.
@@ -419,6 +450,7 @@ export async function createServer({ config, masterKey, log, clock = systemClock
       await listener?.stop(true)
       sockets.close()
       await tasks.close()
+      await hooks.close()
       await relay.close()
       presence.close()
       await watch.close()
@@ -532,7 +564,11 @@ const allMigrations = [
   { module: "revocations", migrations: revocationMigrations },
   { module: "people", migrations: peopleMigrations },
   { module: "operators", migrations: operatorMigrations },
+  { module: "webhooks", migrations: hookMigrations },
 ]
+
+/** The text of a secret that is shared with the backend; null without one. */
+const secretTextOf = (key: VerificationKey | null): string | null => key?.key.export().toString() ?? null
 
 const firstAppId = 1_000_001
 const newAppId = (): number => randomInt(firstAppId + 1, 999_999_999)

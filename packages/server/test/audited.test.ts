@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import type { Operation } from "@weir/protocol"
 import { type Answer, serverToken, type TestServer, userToken } from "../src/testing.ts"
 import { asAdmin, createApp, databaseKinds, type OtherApp, startOn } from "./fixtures.ts"
+import { listenTo } from "./listening.ts"
 import { minimalInput } from "./minimal-input.ts"
 
 /** What a call needs to succeed, beyond the smallest input that its schemas accept. */
@@ -15,7 +16,7 @@ interface Real {
 }
 
 /** Operations that are asked with a body and change nothing. */
-const looksOnly: ReadonlySet<string> = new Set(["Explain"])
+const looksOnly: ReadonlySet<string> = new Set(["Explain", "AnswerDelivery"])
 
 const adminPath = "/api/admin/v1"
 const methodsThatChange: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"])
@@ -35,6 +36,9 @@ for (const kind of databaseKinds) {
       expect({ path, status: answer.status }).toEqual({ path, status: answer.status < 300 ? answer.status : 200 })
       return answer
     }
+
+    const hook = { hook_type: "webhook", webhook_url: "https://hooks.example.com/weir", event_types: ["message.new"] }
+    const newHook = async () => (await admin("POST", `/apps/${app.id}/hooks`, hook)).body
 
     /** By the names of operations; each makes its own target, so that none depends on another. */
     const real: Readonly<Record<string, () => Promise<Real>>> = {
@@ -60,6 +64,32 @@ for (const kind of databaseKinds) {
         expect((await server.call("GET", "/api/v2/users", { apiKey: own.apiKey, as })).status).toBe(200)
         const { body } = await admin("GET", `/apps/${own.id}/sessions?user_id=jessica`)
         return { params: { app: String(own.id), id: body.sessions[0].id } }
+      },
+      CreateHook: async () => ({ body: hook }),
+      UpdateHook: async () => ({ params: { hook: (await newHook()).hook.id }, body: { ordered: true } }),
+      DeleteHook: async () => ({ params: { hook: (await newHook()).hook.id } }),
+      CreateHookSecret: async () => ({ params: { hook: (await newHook()).hook.id } }),
+      async RetireHookSecret() {
+        const { hook, secrets } = await newHook()
+        return { params: { hook: hook.id, secret: secrets[0].id } }
+      },
+      SendTestEvent: async () => ({ params: { hook: (await newHook()).hook.id }, body: {} }),
+      async ReplayDeliveries() {
+        // Its receiver has no address, so the delivery soon waits for another attempt.
+        const unreachable = { ...hook, webhook_url: "https://receiver.invalid/weir" }
+        const { body: made } = await admin("POST", `/apps/${app.id}/hooks`, unreachable)
+        const { body: sent } = await admin("POST", `/apps/${app.id}/hooks/${made.hook.id}/test`, {})
+        const { id } = sent.delivery
+        for (let look = 0; look < 200; look++) {
+          const { body: read } = await admin("GET", `/apps/${app.id}/deliveries/${id}`)
+          if (read.delivery.attempts > 0) break
+          await Bun.sleep(50)
+        }
+        return { body: { ids: [id] } }
+      },
+      async AnswerDelivery() {
+        const { hookId } = await listenTo(server.url, app.id)
+        return { params: { hook: hookId }, body: { delivery: "msg_1-x", attempt: 1, status: 200 } }
       },
       Explain: async () => ({
         body: { user_id: "jessica", action: "read-app", resource: { type: "app", id: String(app.id) } },

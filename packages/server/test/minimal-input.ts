@@ -92,6 +92,8 @@ const samples = [
   "absentabsent",
   "00000000-0000-4000-8000-000000000000",
   "0".repeat(64),
+  // A delivery.
+  "msg_0-00000000-0000-4000-8000-000000000000",
 ]
 
 function text({ pattern, minLength = 0 }: SchemaShape, of: string): string {

@@ -17,6 +17,9 @@ import { page as decision } from "./why/decision.ts"
 import { page as why } from "./why/index.ts"
 
 export const pages: readonly Page[] = [
+  keys,
+  keyPage,
+  rotationPage,
   users,
   user,
   sessions,

@@ -3,6 +3,7 @@
 import { type TSchema, Type } from "typebox"
 import { operation } from "../operation.ts"
 import { Answer, Empty, Timestamp } from "../schemas.ts"
+import { AppHookSettings, AppHookView } from "../webhooks/schemas.ts"
 
 /** Names an app in a path of the management API. */
 export const AppPath = Type.Object({ app: Type.String({ pattern: "^\\d{1,15}$" }) })
@@ -35,7 +36,7 @@ export const getApp = operation({
   params: Empty,
   query: Empty,
   body: null,
-  output: Answer({ app: AppResponse }),
+  output: Answer({ app: Type.Object({ ...AppResponse.properties, ...AppHookView.properties }) }),
   status: 200,
   errors: [],
 })
@@ -119,7 +120,7 @@ export const updateApp = operation({
   method: "PATCH",
   path: "/api/v2/app",
   tag: "common",
-  summary: "Changes settings of the app: a cut-off for all user tokens, and development tokens.",
+  summary: "Changes settings of the app: a cut-off for all user tokens, development tokens, and hooks.",
   access: ["server"],
   params: Empty,
   query: Empty,
@@ -127,6 +128,7 @@ export const updateApp = operation({
     /** Null takes the cut-off back. */
     revoke_tokens_issued_before: Type.Optional(OrNull(Timestamp)),
     disable_auth_checks: Type.Optional(Type.Boolean()),
+    ...AppHookSettings.properties,
   }),
   output: Answer({}),
   status: 200,

@@ -37,6 +37,7 @@ describe("loadConfig", () => {
       trustProxy: "none",
       rateLimits: true,
       demo: "local",
+      webhookAllowPrivate: false,
       log: { level: "info", format: "auto" },
       warnings: [],
     })
@@ -55,7 +56,12 @@ describe("loadConfig", () => {
       WEIR_ADMIN_TOKEN: adminToken,
       WEIR_TRUST_PROXY: "10.0.0.0/8, 192.0.2.7",
       WEIR_RATE_LIMITS: "off",
+      WEIR_PUBLIC_URL: "https://Weir.example.com/",
+      WEIR_OIDC_ISSUER: "https://login.example.com/realms/team",
+      WEIR_OIDC_CLIENT_ID: "weir",
+      WEIR_OIDC_CLIENT_SECRET: "client-secret",
       WEIR_DEMO: "on",
+      WEIR_WEBHOOK_ALLOW_PRIVATE: "true",
       WEIR_LOG_LEVEL: "debug",
       WEIR_LOG_FORMAT: "json",
     })
@@ -68,12 +74,23 @@ describe("loadConfig", () => {
       masterKey: 1,
       firstApp: { apiKey: "abcdefgh1234", apiSecret: secret64 },
       adminToken,
+      publicOrigin: "https://weir.example.com",
+      sso: {
+        issuer: "https://login.example.com/realms/team",
+        clientId: "weir",
+        clientSecret: "client-secret",
+        name: "login.example.com",
+      },
       tls: { certPath: resolve("cert.pem"), keyPath: resolve("key.pem") },
       trustProxy: "listed",
       rateLimits: false,
       demo: "on",
+      webhookAllowPrivate: true,
       log: { level: "debug", format: "json" },
-      warnings: ["WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end"],
+      warnings: [
+        "WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end",
+        "WEIR_WEBHOOK_ALLOW_PRIVATE is true: whoever may set a webhook can have this machine and its network called, and read the answers",
+      ],
     })
   })
 
@@ -147,6 +164,7 @@ describe("values that stop the start", () => {
     ["WEIR_TRUST_PROXY", "proxy.internal"],
     ["WEIR_TRUST_PROXY", Array.from({ length: 65 }, (_, n) => `10.0.0.${n}`).join()],
     ["WEIR_RATE_LIMITS", "false"],
+    ["WEIR_WEBHOOK_ALLOW_PRIVATE", "yes"],
     ["WEIR_LOG_LEVEL", "verbose"],
     ["WEIR_LOG_LEVEL", "INFO"],
     ["WEIR_LOG_FORMAT", "xml"],

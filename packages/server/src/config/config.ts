@@ -41,6 +41,8 @@ export interface Config {
   readonly rateLimits: boolean
   /** To whom the demo is open, as long as the first app is in development. */
   readonly demo: (typeof demoAccesses)[number]
+  /** Webhooks may go to `http` URLs and to private addresses. */
+  readonly webhookAllowPrivate: boolean
   readonly log: { readonly level: LogLevel; readonly format: LogFormat }
   /** Each setting as operators may see it: secrets masked. */
   readonly shown: readonly (SettingRow & Pick<Setting, "form">)[]
@@ -56,6 +58,7 @@ const logLevels = ["debug", "info", "warn", "error"] as const
 const logFormats = ["auto", "json", "pretty"] as const
 const onOrOff = ["on", "off"] as const
 const demoAccesses = ["local", "on", "off"] as const
+const trueOrFalse = ["true", "false"] as const
 export type LogLevel = (typeof logLevels)[number]
 export type LogFormat = (typeof logFormats)[number]
 
@@ -96,6 +99,8 @@ export function loadConfig(env: Env): Config {
     ),
     rateLimits: readOneOf("WEIR_RATE_LIMITS", value("WEIR_RATE_LIMITS"), onOrOff) === "on",
     demo: readOneOf("WEIR_DEMO", value("WEIR_DEMO"), demoAccesses),
+    webhookAllowPrivate:
+      readOneOf("WEIR_WEBHOOK_ALLOW_PRIVATE", value("WEIR_WEBHOOK_ALLOW_PRIVATE"), trueOrFalse) === "true",
     log: {
       level: readOneOf("WEIR_LOG_LEVEL", value("WEIR_LOG_LEVEL"), logLevels),
       format: readOneOf("WEIR_LOG_FORMAT", value("WEIR_LOG_FORMAT"), logFormats),
@@ -353,6 +358,11 @@ function warningsOf(config: Omit<Config, "warnings" | "shown">): string[] {
   }
   if (!config.rateLimits) {
     warnings.push("WEIR_RATE_LIMITS is off: nobody is counted, and whoever can connect can guess without end")
+  }
+  if (config.webhookAllowPrivate) {
+    warnings.push(
+      "WEIR_WEBHOOK_ALLOW_PRIVATE is true: whoever may set a webhook can have this machine and its network called, and read the answers",
+    )
   }
   if (config.trustProxy.mode === "any" && !isLoopback(config.host)) {
     warnings.push(

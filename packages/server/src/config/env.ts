@@ -169,6 +169,14 @@ export const settings = [
     doc: "To whom /demo is open: browsers on this machine, everybody, nobody. Never for an app in production.",
   },
   {
+    name: "WEIR_WEBHOOK_ALLOW_PRIVATE",
+    form: "true or false",
+    default: "false",
+    absent: null,
+    shown: "whole",
+    doc: "Whether webhooks may go to http URLs and to private addresses, this machine's included.",
+  },
+  {
     name: "WEIR_LOG_LEVEL",
     form: "debug, info, warn or error",
     default: "info",

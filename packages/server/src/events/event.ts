@@ -44,10 +44,17 @@ export interface WireEvent {
 /** Encodes a wire event for every socket that will get it. */
 export const frameOf = (event: WireEvent): string => JSON.stringify(event)
 
-/** An event for the outbox. `stream` orders: events of one stream reach a socket in the order of their commits. */
+/**
+ * An event for the outbox. `stream` orders: events of one stream reach a socket in the order of their commits.
+ * `webhook` is what backends are told, the text itself or what makes it in the transaction; absent: nothing.
+ */
 export const outboxEvent = (
   appId: number,
   type: string,
   stream: string,
   deliveries: readonly Delivery[],
-): OutboxEvent => ({ appId, type, stream, deliveries })
+  webhook?: string | OutboxEvent["webhook"],
+): OutboxEvent =>
+  webhook === undefined
+    ? { appId, type, stream, deliveries }
+    : { appId, type, stream, deliveries, webhook: typeof webhook === "string" ? () => webhook : webhook }

@@ -23,6 +23,7 @@ import { type InputReader, inputReader } from "./input.ts"
 import type { ObserveRequest } from "./observe.ts"
 import { type CountedOperation, type LimitState, RateLimitError, type RateLimiter } from "./rate-limit.ts"
 import type { RecordRefusal, RefusalStage } from "./refusal.ts"
+import { type RequestInfo, requestInfoOf, setRequestInfo } from "./request-info.ts"
 import { answer, lines, preflight, refusal } from "./respond.ts"
 import {
   type AdminReadContext,
@@ -53,6 +54,8 @@ export interface HttpParts {
   readonly routes: readonly Route[]
   readonly adminRoutes: readonly AdminRoute[]
   readonly authenticate: Authenticate
+  /** Asks again what authenticate asked, and leaves no trace of a use: for requests that waited for a backend. */
+  readonly recheck: Authenticate
   /** Knows an operator by the admin token or by their session. Throws ApiError authentication, notAllowed, rateLimit. */
   readonly authenticateOperator: (request: Request, peer: Peer) => Awaitable<OperatorPrincipal>
   readonly audit: AppendAudit
@@ -207,6 +210,8 @@ export function createHttp(parts: HttpParts): Http {
   ): Awaitable<Response> {
     const { definition, operation } = route
     const acting = actingUser(principal, route, input)
+    const { request, peer } = exchange
+    let requestInfo: RequestInfo | undefined
     const context: RouteContext<Operation> = {
       input,
       principal,
@@ -215,19 +220,15 @@ export function createHttp(parts: HttpParts): Http {
       connectionId: firstOf(query, "connection_id"),
       read: parts.db.read,
       now,
+      requestInfo() {
+        requestInfo ??= requestInfoOf(principal, request.headers, peer)
+        return requestInfo
+      },
     }
-    exchange.stage = "load"
-    const handled = chain(definition.load ? definition.load(context) : noLoad, (loaded) => {
-      const full = Object.assign(context, loaded)
-      exchange.stage = "authorize"
-      const decisions = definition.authorize(full)
-      // Decisions that depend on the input must not leave a door open to the input that leads to none.
-      if (Array.isArray(decisions) && decisions.length === 0) throw nothingDecided()
-      requireAllowed(decisions)
-      requireScoped(principal, decisions, operation.name)
-      exchange.stage = "handle"
+    const work = (full: RouteContext<Operation>): Awaitable<object> => {
       const output = definition.writes
         ? parts.db.transact(async (tx) => {
+            setRequestInfo(tx, context.requestInfo)
             if (acting.userId !== null) {
               await parts.ensureActor(tx, principal.appId, acting.userId, acting.vouched, now)
             }
@@ -236,6 +237,15 @@ export function createHttp(parts: HttpParts): Http {
         : definition.handle(full as never)
       const { after } = definition
       return after === undefined ? output : chain(output, (value) => chain(after(full, value), () => value))
+    }
+    exchange.stage = "load"
+    const handled = chain(definition.load ? definition.load(context) : noLoad, (loaded) => {
+      decide(exchange, route, Object.assign(context, loaded))
+      exchange.stage = "handle"
+      const { consult } = definition
+      return consult === undefined
+        ? work(context)
+        : chain(consulted(exchange, route, context, consult(context)), (more) => work(Object.assign(context, more)))
     })
     return chain(handled, (output) => {
       parts.observe(exchange, operation.status, null)
@@ -244,6 +254,44 @@ export function createHttp(parts: HttpParts): Http {
         acceptsGzip: () => acceptsGzip(exchange.request),
         limitState: exchange.limitState,
       })
+    })
+  }
+
+  /** The decisions of a route, all of which must allow it. Throws ApiError. */
+  function decide(exchange: Exchange, { definition, operation }: Route, context: RouteContext<Operation>): void {
+    exchange.stage = "authorize"
+    const decisions = definition.authorize(context)
+    // Decisions that depend on the input must not leave a door open to the input that leads to none.
+    if (Array.isArray(decisions) && decisions.length === 0) throw nothingDecided()
+    requireAllowed(decisions)
+    requireScoped(context.principal, decisions, operation.name)
+  }
+
+  /**
+   * What was consulted. A backend may think for seconds, and in them the caller may have been banned or revoked and the
+   * channel closed; so whoever had to wait is let in, loads and is decided about once more. Times are those of the
+   * request: a token that was valid when it came is not refused for the slowness of a backend.
+   */
+  function consulted(
+    exchange: Exchange,
+    route: Route,
+    context: RouteContext<Operation>,
+    asked: Awaitable<object>,
+  ): Awaitable<object> {
+    if (!isPromise(asked)) return asked
+    const { definition, operation } = route
+    return asked.then(async (more) => {
+      exchange.stage = "authenticate"
+      const principal = await parts.recheck(exchange.credentials as Credentials, context.now)
+      exchange.caller = principal
+      exchange.stage = "access"
+      if (!operation.access.includes(principal.kind)) throw wrongKind(principal, operation)
+      exchange.stage = "load"
+      Object.assign(context, { principal })
+      Object.assign(context, await definition.load?.(context))
+      decide(exchange, route, context)
+      exchange.stage = "handle"
+      return more
     })
   }
 
@@ -328,7 +376,7 @@ export function createHttp(parts: HttpParts): Http {
       checks: denied?.checks,
       address: exchange.peer.address,
     }
-    if (error.status >= 500) parts.log.error("request failed", { ...line, cause: thrown })
+    if (isOurFault(error)) parts.log.error("request failed", { ...line, cause: thrown })
     else parts.log.info("request refused", line)
     parts.observe(exchange, error.status, { error, decisionId })
     return refusal(error, {
@@ -469,6 +517,9 @@ const acceptsGzip = (request: Request): boolean => {
 export function errorPagesOf(request: Request): string {
   return `${request.url.slice(0, Math.max(0, pathStartOf(request.url)))}/errors`
 }
+
+/** An app's backend that gives no answer is the app's to mend; it is warned of where it is asked, once in a while. */
+const isOurFault = (error: ApiError): boolean => error.status >= 500 && error.why?.check !== "hook"
 
 const unexpected = (thrown: unknown): ApiError =>
   new ApiError("internal", "internal error", { internal: String(thrown), cause: thrown })

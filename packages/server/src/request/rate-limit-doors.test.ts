@@ -167,7 +167,14 @@ describe("operators", () => {
     const doors = createDoors({ enforced: true, onShut: (news) => shut.push(news), clock, log: silent })
     const guarded = doors.guardOperators((authorization) => {
       if (authorization !== "Bearer good") throw errors.token
-      return { kind: "operator", name: "admin token" }
+      return {
+        kind: "operator",
+        name: "admin token",
+        role: "owner",
+        operatorId: null,
+        sessionId: null,
+        verifiedAtMs: null,
+      }
     })
     const knock = async (authorization: string, address: string): Promise<string> => {
       try {

@@ -13,6 +13,7 @@ import type { Decision } from "../authorize/decide.ts"
 import type { Awaitable } from "../base/chain.ts"
 import type { Read, Tx } from "../store/database.ts"
 import type { RateLimit } from "./rate-limit.ts"
+import type { RequestInfo } from "./request-info.ts"
 
 /** What every step of a route sees. */
 export interface RouteContext<Op extends Operation> {
@@ -26,11 +27,18 @@ export interface RouteContext<Op extends Operation> {
   readonly read: Read
   /** Milliseconds since 1970, the same for the whole request. */
   readonly now: number
+  /** Who made the request, as backends are told; made when it is asked for. */
+  readonly requestInfo: () => RequestInfo
 }
 
 type Handle<Writes extends boolean> = Writes extends true ? { readonly tx: Tx } : object
 
-export interface RouteDefinition<Op extends Operation, Loaded extends object, Writes extends boolean> {
+export interface RouteDefinition<
+  Op extends Operation,
+  Loaded extends object,
+  Writes extends boolean,
+  Consulted extends object = object,
+> {
   /** Whether `handle` changes anything; only then does it get a transaction. */
   writes?: Writes
   /** `required`: a server call must name the user it acts for, else 400/4. */
@@ -45,9 +53,15 @@ export interface RouteDefinition<Op extends Operation, Loaded extends object, Wr
   load?: (context: RouteContext<Op>) => Awaitable<Loaded>
   /** Every decision must allow it; the first that does not is the refusal. */
   authorize: (context: RouteContext<Op> & Loaded) => Decision | readonly Decision[]
-  handle: (context: RouteContext<Op> & Loaded & Handle<Writes>) => Awaitable<OutputOf<Op>>
+  /**
+   * Asks somebody outside, such as the app's backend, about what is allowed. No transaction is open meanwhile, so that
+   * nobody waits for a backend but the caller. When it takes its time, caller, nouns and decisions are asked once more
+   * afterwards: what ended while a backend thought counts. What it answers joins the context.
+   */
+  consult?: (context: RouteContext<Op> & Loaded) => Awaitable<Consulted>
+  handle: (context: RouteContext<Op> & Loaded & Consulted & Handle<Writes>) => Awaitable<OutputOf<Op>>
   /** After the commit and before the answer: subscriptions, cache warming. Never part of the change. */
-  after?: (context: RouteContext<Op> & Loaded, output: OutputOf<Op>) => Awaitable<void>
+  after?: (context: RouteContext<Op> & Loaded & Consulted, output: OutputOf<Op>) => Awaitable<void>
 }
 
 /** A route as the router keeps it, its types no longer needed. */
@@ -57,9 +71,14 @@ export interface Route {
 }
 
 /** Binds an operation to what answers it. */
-export const route = <Op extends Operation, Loaded extends object = object, Writes extends boolean = false>(
+export const route = <
+  Op extends Operation,
+  Loaded extends object = object,
+  Writes extends boolean = false,
+  Consulted extends object = object,
+>(
   operation: Op,
-  definition: RouteDefinition<Op, Loaded, Writes>,
+  definition: RouteDefinition<Op, Loaded, Writes, Consulted>,
 ): Route => ({ operation, definition: definition as unknown as Route["definition"] })
 
 /** What the audit log is told of a management action or a security event. Secrets never stand in it. */

@@ -98,6 +98,12 @@ export function jsonNumber(
     then json_extract(${column}, ${at}) end)`
 }
 
+/** Milliseconds since 1970 by the database's own clock: the one clock that all nodes share. */
+export const databaseNow = ({ dialect }: Capabilities): RawBuilder<number> =>
+  dialect === "postgres"
+    ? sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as double precision)`
+    : sql<number>`cast((julianday('now') - 2440587.5) * 86400000 as integer)`
+
 /** The numbers of a JSON array that is sent as one text: for `in`, when their count differs each time. */
 export const jsonNumbers = ({ dialect }: Capabilities, array: string): RawBuilder<number> =>
   dialect === "postgres"

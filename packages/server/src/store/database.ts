@@ -2,6 +2,7 @@
 // `Read` only selects, `Tx` also changes things and emits events. Open one with openDatabase (open.ts).
 
 import type { Kysely } from "kysely"
+import type { Awaitable } from "../base/chain.ts"
 
 /**
  * Every table, by name. The store stands below the modules and knows none of them, so each module adds its own
@@ -41,6 +42,11 @@ export interface OutboxEvent {
   readonly stream: string
   /** JSON value: who is told what (events/event.ts, `Delivery[]`). */
   readonly deliveries: readonly unknown[]
+  /**
+   * What backends are told of it, as JSON text. Called in the transaction, and only when somebody wants it. Absent:
+   * backends hear nothing, it is an instruction among nodes.
+   */
+  readonly webhook?: (tx: Tx) => Awaitable<string>
 }
 
 /** An event that is written, with its place. `id` grows with every event. */
@@ -59,9 +65,16 @@ export interface Database {
    * `work` may run again when the database reports a serialization failure, so it must not touch the world outside.
    */
   transact<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /**
+   * Called inside each transaction that emits, with its events, before they are written and it commits: what the
+   * listener writes is part of the change, and what it throws undoes it. `now` is in milliseconds. One listener: hooks.
+   */
+  onEmitting(listener: EmittingListener): void
   /** Called with the events of each commit, in order, right after it. One listener: the relay. */
   onCommitted(listener: (events: readonly StoredEvent[]) => void): void
   /** A cheap round trip, for readiness. */
   ping(): Promise<void>
   close(): Promise<void>
 }
+
+export type EmittingListener = (tx: Tx, events: readonly OutboxEvent[], now: number) => Awaitable<void>

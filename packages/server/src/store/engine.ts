@@ -9,7 +9,7 @@ import {
   Kysely,
   type QueryExecutor,
 } from "kysely"
-import type { Capabilities, Database, Read, StoredEvent, Tx } from "./database.ts"
+import type { Capabilities, Database, EmittingListener, Read, StoredEvent, Tx } from "./database.ts"
 
 // biome-ignore lint/suspicious/noExplicitAny: a migration works on tables that no type knows yet
 export type AnyTables = any
@@ -50,6 +50,8 @@ export interface TransactParts {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly committed: (events: readonly StoredEvent[]) => void
+  /** Takes part in a transaction that emits, before its events are written. */
+  readonly emitting: EmittingListener
   /** Hears what an afterCommit callback or the listener threw, which must not reach the caller. */
   readonly onError: (error: unknown) => void
 }

@@ -3,7 +3,7 @@
 import { mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 import { sql } from "kysely"
-import type { Capabilities, Database, Read, StoredEvent, Tx } from "./database.ts"
+import type { Capabilities, Database, EmittingListener, Read, StoredEvent, Tx } from "./database.ts"
 import { openPostgres, postgresDialect } from "./dialects/postgres.ts"
 import { openSqlite, sqliteDialect } from "./dialects/sqlite.ts"
 import { bindKysely, type Engine, registerEngine, type TransactParts, withConnection } from "./engine.ts"
@@ -39,7 +39,9 @@ export async function openDatabase(location: DatabaseLocation, options: OpenOpti
       onError(error)
     }
   }
-  const parts = { now, onError, committed }
+  let emittingListener: EmittingListener | null = null
+  const emitting: EmittingListener = (tx, events, at) => emittingListener?.(tx, events, at)
+  const parts = { now, onError, committed, emitting }
   const { engine, closeConnections } =
     location.kind === "postgres"
       ? await openPostgresEngine(location.url, parts)
@@ -50,6 +52,10 @@ export async function openDatabase(location: DatabaseLocation, options: OpenOpti
     read,
     capabilities: engine.capabilities,
     transact: <T>(work: (tx: Tx) => Promise<T>) => engine.transact(({ tx }) => work(tx), limits.transactionTimeoutMs),
+    onEmitting(heard) {
+      if (emittingListener !== null) throw new Error("the database has its listener already")
+      emittingListener = heard
+    },
     onCommitted(heard) {
       if (listener !== null) throw new Error("the database has its listener already")
       listener = heard
@@ -71,7 +77,7 @@ interface Opened {
   readonly closeConnections: () => Promise<void>
 }
 
-type EngineParts = Pick<TransactParts, "now" | "onError" | "committed">
+type EngineParts = Pick<TransactParts, "now" | "onError" | "committed" | "emitting">
 
 function openSqliteEngine(path: string, parts: EngineParts): Opened {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })

@@ -37,6 +37,7 @@ describe("transactions that share commits", () => {
       bind: bindKysely(sqliteDialect),
       now: Date.now,
       committed() {},
+      emitting() {},
       onError: (error) => {
         throw error
       },

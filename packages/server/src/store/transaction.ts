@@ -58,7 +58,10 @@ export function openTransaction(connection: DatabaseConnection, parts: TransactP
       // Postgres turns the commit of a transaction with a failed statement into a rollback without a word, so such
       // a transaction fails on both databases.
       if (guard.failure !== undefined) throw guard.failure
-      const stored = events.length === 0 ? [] : await insertEvents(tx, events, parts.now())
+      const now = parts.now()
+      if (events.length > 0) await parts.emitting(tx, events, now)
+      if (guard.failure !== undefined) throw guard.failure
+      const stored = events.length === 0 ? [] : await insertEvents(tx, events, now)
       guard.isOver = true
       return stored
     },

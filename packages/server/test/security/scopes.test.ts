@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { type ErrorName, errorCatalogue, type Scopes, scopeLevels } from "@weir/protocol"
 import { type Answer, serverToken, type TestServer, type TestSocket, userToken } from "../../src/testing.ts"
-import { createUsers, databaseKinds, expectEnvelope, startOn } from "../fixtures.ts"
+import { asAdmin, createUsers, databaseKinds, expectEnvelope, startOn } from "../fixtures.ts"
 
 /** One call as it is sent, and the least that a token needs for it. */
 interface Call {
@@ -125,6 +125,35 @@ for (const kind of databaseKinds) {
           body: { revoke_tokens_issued_before: null },
           needs: app("manage"),
         }),
+      },
+      {
+        // To hosts that are never there, so that nothing is sent: the answer says so.
+        operation: "CheckSQS",
+        callers: onlyServer,
+        make: async () => ({
+          method: "POST",
+          path: "/api/v2/check_sqs",
+          body: { sqs_url: "https://queue.invalid/1/q", sqs_key: "AKID", sqs_secret: "sqs-secret" },
+          needs: app("manage"),
+        }),
+      },
+      {
+        operation: "CheckSNS",
+        callers: onlyServer,
+        async make() {
+          const topic = {
+            sns_topic_arn: "arn:aws:sns:eu-west-1:123456789012:events",
+            sns_key: "AKID",
+            sns_secret: "sns-secret",
+          }
+          await ok(await backend("PATCH", "/api/v2/app", topic))
+          const hooks = `/api/admin/v1/apps/${appId}/hooks`
+          const { id } = (await ok(await t.call("GET", hooks, asAdmin))).hooks[0]
+          await ok(
+            await t.call("PATCH", `${hooks}/${id}`, { ...asAdmin, body: { sns_endpoint: "https://topic.invalid" } }),
+          )
+          return { method: "POST", path: "/api/v2/check_sns", body: {}, needs: app("manage") }
+        },
       },
       {
         operation: "GetRateLimits",

@@ -16,7 +16,7 @@ export default function AppAudit() {
       <PageHeader title="Audit" actions={<ExportButton app={app} />}>
         What operators did to this app, and what happened to its security. The chain spans all apps; it is checked in
         the{" "}
-        <Anchor component={Link} href="/audit" size="sm" inherit>
+        <Anchor component={Link} href="/audit" size="sm" inherit underline="always">
           audit of the deployment
         </Anchor>
         .

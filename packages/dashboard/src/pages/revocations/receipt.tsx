@@ -76,7 +76,7 @@ export function Receipt({ receipt }: { receipt: ReceiptFacts }) {
         </Text>
         <Text size="sm" c="dimmed" mb={6}>
           Note the{" "}
-          <Anchor href={keysAddress} target="_blank" rel="noreferrer" size="sm" inherit>
+          <Anchor href={keysAddress} target="_blank" rel="noreferrer" size="sm" inherit underline="always">
             public keys
           </Anchor>{" "}
           once, over a connection that you trust, and keep them. After that the check asks nobody.

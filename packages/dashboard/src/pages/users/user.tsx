@@ -64,7 +64,7 @@ function NoSuchUser({ id }: { id: string }) {
       }
     >
       Nobody with the id {id} has been made. A token may name a user all the same: see{" "}
-      <Anchor component={Link} href={path(`/refusals?user=${encodeURIComponent(id)}`)} size="sm" inherit>
+      <Anchor component={Link} href={path(`/refusals?user=${encodeURIComponent(id)}`)} size="sm" inherit underline="always">
         their refusals
       </Anchor>
       .

@@ -1,8 +1,17 @@
-import { inputError, notFoundError, apps as operations } from "@weir/protocol"
+import { type InputOf, inputError, notFoundError, apps as operations, type webhooks } from "@weir/protocol"
+import type { Static } from "typebox"
 import { policyResponse } from "../../authenticate/policy.ts"
 import { can } from "../../authorize/decide.ts"
 import type { AppendAudit } from "../../request/http.ts"
-import { type AdminRoute, actorNameOf, adminRead, adminRoute, type Route, route } from "../../request/route.ts"
+import {
+  type AdminRoute,
+  type AuditEntry,
+  actorNameOf,
+  adminRead,
+  adminRoute,
+  type Route,
+  route,
+} from "../../request/route.ts"
 import type { Read, Tx } from "../../store/database.ts"
 import { parseTimestamp } from "../../store/filter.ts"
 import { actions, appResource } from "./actions.ts"
@@ -39,35 +48,58 @@ export interface AppRouteParts {
   readonly flushSightings: () => Promise<void>
 }
 
-/** Members that UpdateApp reads. Others would be settings that silently do not hold, so they are refused. */
+/** The hooks among an app's settings; they are another module's, which stands above this one. */
+export interface AppHooks {
+  /** Members of UpdateApp that it reads. */
+  readonly names: ReadonlySet<string>
+  /**
+   * Applies them to an app that the transaction has locked; what the audit log is to hear. Throws inputError by member.
+   * `now` in milliseconds.
+   */
+  update(tx: Tx, appId: number, body: UpdateAppBody, now: number): Promise<readonly AuditEntry[]>
+  /** What GetApp shows of them: no secret. */
+  show(read: Read, appId: number): Promise<Static<typeof webhooks.AppHookView>>
+}
+
+type UpdateAppBody = InputOf<typeof operations.updateApp>["body"]
+
+/** Members of UpdateApp that are settings of the app itself. */
 const settable: ReadonlySet<string> = new Set(["revoke_tokens_issued_before", "disable_auth_checks"])
 
-export const appRoutes = (parts: Pick<AppRouteParts, "appChanged"> & { readonly audit: AppendAudit }): Route[] => [
+export interface AppSettingParts extends Pick<AppRouteParts, "appChanged"> {
+  readonly hooks: AppHooks
+  readonly audit: AppendAudit
+}
+
+export const appRoutes = (parts: AppSettingParts): Route[] => [
   route(operations.getApp, {
     authorize: ({ principal, appId }) => can(principal, actions.readApp, appResource(appId)),
     async handle({ appId, read }) {
       const app = await selectApp(read, appId)
       if (app === undefined) throw notFoundError("app", String(appId))
-      return { app: appResponse(app) }
+      return { app: { ...appResponse(app), ...(await parts.hooks.show(read, appId)) } }
     },
   }),
   route(operations.updateApp, {
     writes: true,
-    load: ({ input }) => ({ change: settingsOf(input.body) }),
+    load: ({ input }) => ({ change: settingsOf(input.body, parts.hooks.names) }),
     authorize: ({ principal, appId }) => can(principal, actions.updateApp, appResource(appId)),
-    async handle({ principal, appId, change, tx, now }) {
+    async handle({ principal, appId, input, change, tx, now }) {
       const before = await requireLocked(tx, String(appId))
-      const after = await save(tx, parts, before, change, now)
-      await parts.audit(tx, {
-        action: "app.updated",
-        appId,
-        actor: actorNameOf(principal),
-        address: null,
-        at: now,
-        target: { app: appId },
-        before: appResponse(before),
-        after: appResponse(after),
-      })
+      const entries: AuditEntry[] = []
+      if (change !== null) {
+        const after = await save(tx, parts, before, change, now)
+        entries.push({
+          action: "app.updated",
+          appId,
+          target: { app: appId },
+          before: appResponse(before),
+          after: appResponse(after),
+        })
+      }
+      entries.push(...(await parts.hooks.update(tx, appId, input.body, now)))
+      const by = { actor: actorNameOf(principal), address: null, at: now }
+      for (const entry of entries) await parts.audit(tx, { ...entry, ...by })
       return {}
     },
   }),
@@ -147,16 +179,19 @@ const mayEndTokens = (before: AppRow, after: AppRow): boolean =>
   before.disable_auth_checks !== after.disable_auth_checks ||
   before.revoke_tokens_issued_before !== after.revoke_tokens_issued_before
 
-function settingsOf(body: {
-  readonly revoke_tokens_issued_before?: string | null
-  readonly disable_auth_checks?: boolean
-}): AppChange {
-  for (const name of Object.keys(body)) {
-    if (!settable.has(name)) {
+/**
+ * What UpdateApp changes of the app itself; null when it names hooks alone. Throws inputError for a member that nothing
+ * here reads: it would be a setting that silently does not hold.
+ */
+function settingsOf(body: UpdateAppBody, ofHooks: ReadonlySet<string>): AppChange | null {
+  const names = Object.keys(body)
+  for (const name of names) {
+    if (!settable.has(name) && !ofHooks.has(name)) {
       const shown = name.slice(0, 100)
       throw inputError(`${shown} cannot be set through UpdateApp`, { [shown]: "is not a setting of this server" })
     }
   }
+  if (names.length > 0 && !names.some((name) => settable.has(name))) return null
   const { revoke_tokens_issued_before: cutoff, disable_auth_checks } = body
   const change: AppChange = disable_auth_checks === undefined ? {} : { disable_auth_checks }
   if (cutoff === undefined) return change

@@ -45,7 +45,7 @@ function banEvent(type: string, { row, user, by, channel, now }: BanNews, more: 
     { to: "topic", topic, frame },
     { to: "users", userIds: [user.id], unlessTopic: topic, frame },
   ]
-  return outboxEvent(appId, type, cid === "" ? `user:${user.id}` : `channel:${cid}`, deliveries)
+  return outboxEvent(appId, type, cid === "" ? `user:${user.id}` : `channel:${cid}`, deliveries, frame)
 }
 
 const placeIn = ({ cid, id, type, team, custom }: ChannelPicture): object => ({

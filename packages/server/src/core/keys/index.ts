@@ -1,4 +1,4 @@
-export { createKeyStates, type KeyStates, readJwks, signingKeyOf } from "./cache.ts"
+export { createKeyStates, type KeyStates, readJwks, readSharedSecrets, signingKeyOf } from "./cache.ts"
 export {
   nextStep,
   type RingFile,

@@ -100,6 +100,8 @@ interface Passed {
   readonly fields: Readonly<Record<string, FieldKind>>
   /** A login that this completes, as the audit log names it. */
   readonly logsIn?: string
+  /** What it is called when somebody is logged in already. */
+  readonly again?: string
   /** Counts as an attempt to guess, with the account that is attacked. */
   readonly guesses?: (call: Call) => string
   /** The session must be fresh. */
@@ -225,10 +227,11 @@ export function createAccess(parts: AccessParts): Access {
       await updateOperator(tx, session.operatorId, { last_login_at: call.now })
       const open = await selectSessions(tx, session.operatorId, limits.recordsReadMax)
       const surplus = open.slice(limits.sessionsPerOperatorMax).map(({ id }) => id)
-      const before = call.session?.operatorId === session.operatorId ? [call.session.id] : []
       const tokens: string[] = []
-      for (const only of [...surplus, ...before]) {
-        if (only !== session.id) tokens.push(...(await deleteSessions(tx, session.operatorId, { only })))
+      for (const only of surplus) tokens.push(...(await deleteSessions(tx, session.operatorId, { only })))
+      const before = call.session
+      if (before !== null && before.id !== session.id) {
+        tokens.push(...(await deleteSessions(tx, before.operatorId, { only: before.id })))
       }
       await record(tx, call, session.email, {
         action,
@@ -273,7 +276,9 @@ export function createAccess(parts: AccessParts): Access {
       const failed = path === "/sign-in/email" ? wrongLogin : "this is not right, or was used before"
       const response = account === null ? await send() : await attempt(call, account, failed, send)
       const cookies = response.headers.getSetCookie()
-      if (passed.logsIn !== undefined) await loggedIn(call, cookies, passed.logsIn)
+      if (passed.logsIn !== undefined) {
+        await loggedIn(call, cookies, passed.logsIn, call.session === null ? undefined : passed.again)
+      }
       if (passed.audited !== undefined) {
         const { action, session } = { action: passed.audited, session: requireSession(call) }
         await db.transact((tx) => record(tx, call, session.email, { action, target: { operator: session.operatorId } }))
@@ -293,7 +298,12 @@ export function createAccess(parts: AccessParts): Access {
     [
       "POST",
       "/two-factor/verify-totp",
-      { fields: { code: "text", trustDevice: "flag" }, logsIn: "password and code", guesses: secondStepOf },
+      {
+        fields: { code: "text", trustDevice: "flag" },
+        logsIn: "password and code",
+        again: "operator.totp_added",
+        guesses: secondStepOf,
+      },
     ],
     [
       "POST",
@@ -522,7 +532,6 @@ export function createAccess(parts: AccessParts): Access {
     "POST auth/revoke-other-sessions": (call) => endSessions(call, { butNot: requireSession(call).id }),
     "POST auth/revoke-sessions": (call) => endSessions(call, {}),
   }
-  ownHandlers satisfies object
 
   async function endSessions(call: Call, which: { only?: string; butNot?: string }): Promise<Response> {
     const session = requireSession(call)
@@ -627,6 +636,7 @@ export function createAccess(parts: AccessParts): Access {
     return pass("POST", "/passkey/verify-authentication", {
       fields: { response: "credential" },
       logsIn: "passkey",
+      again: "operator.stepped_up",
       guesses: () => "passkeys",
     })(call)
   }

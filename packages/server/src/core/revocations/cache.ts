@@ -20,7 +20,6 @@ import {
   createTruth,
   endError,
   type NodeAnswer,
-  type OnShadow,
   type Receipt,
   type Truth,
   unsignedReceipt,

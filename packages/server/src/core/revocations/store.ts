@@ -1,5 +1,6 @@
-import { type RawBuilder, sql } from "kysely"
-import type { Capabilities, Read, Tx } from "../../store/database.ts"
+import { sql } from "kysely"
+import { databaseNow } from "../../store/columns.ts"
+import type { Read, Tx } from "../../store/database.ts"
 
 export type Level = "app" | "user" | "key" | "kid" | "jti" | "token" | "device"
 
@@ -73,12 +74,6 @@ declare module "../../store/database.ts" {
     request_nonces: RequestNonceRow
   }
 }
-
-/** Milliseconds since 1970 by the database's own clock: the one clock that all nodes share. */
-const databaseNow = ({ dialect }: Capabilities): RawBuilder<number> =>
-  dialect === "postgres"
-    ? sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as double precision)`
-    : sql<number>`cast((julianday('now') - 2440587.5) * 86400000 as integer)`
 
 /**
  * The next place in the order. Whoever takes one holds the clock until the commit, so that places become visible in

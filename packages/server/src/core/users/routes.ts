@@ -231,7 +231,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
         if (missing !== undefined) throw notFoundError("user", missing)
         const changed = [...found.values()].map((user) => deletedUser(user, mode, now))
         await upsertUsers(tx, changed)
-        for (const user of changed) tx.emit(userDeleted(user, { hard_delete: mode === "hard" }, now))
+        for (const user of changed) tx.emit(userDeleted(user, { user: mode, messages, conversations }, now))
         dropUsers(users, tx, appId, user_ids)
         const task = newTask(
           uuid(),

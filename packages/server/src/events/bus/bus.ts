@@ -25,5 +25,14 @@ export interface Bus {
  * `event`: frames for sockets. `invalidate`: cache keys. `presence`: who is online where. `command`: to one node.
  * `sessions`: which sockets a user has on each node. `revocation`: that there is news in the database, and who knows it.
  * `nodes`: what each node knows of itself, for operators.
+ * `listeners`: what a listener at the management API answered, for the node of its stream.
  */
-export type BusTopic = "event" | "invalidate" | "presence" | "command" | "sessions" | "revocation" | "nodes"
+export type BusTopic =
+  | "event"
+  | "invalidate"
+  | "presence"
+  | "command"
+  | "sessions"
+  | "revocation"
+  | "nodes"
+  | "listeners"

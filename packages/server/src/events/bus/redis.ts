@@ -31,6 +31,7 @@ const topics = [
   "sessions",
   "revocation",
   "nodes",
+  "listeners",
 ] as const satisfies readonly BusTopic[]
 /** The topics, and the bus's own. */
 type Channel = BusTopic | "beat"

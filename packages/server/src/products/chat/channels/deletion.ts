@@ -19,7 +19,7 @@ import {
   sweepMessages,
   userMessagesDeleted,
 } from "../messages/index.ts"
-import { channelPicture } from "../types/index.ts"
+import { channelPicture, type TellBackends } from "../types/index.ts"
 import type { Channels } from "./cache.ts"
 import { channelDeleted } from "./events.ts"
 import { limits } from "./limits.ts"
@@ -38,6 +38,7 @@ export interface DeletionParts {
   readonly members: Members
   readonly messages: Messages
   readonly people: People
+  readonly tellBackends: TellBackends
 }
 
 /** One step of one user's deletion: messages, conversations of two, then memberships and owned channels. */
@@ -96,9 +97,11 @@ async function conversationStep(
   const [row] = await selectConversations(tx, appId, userId, 1, isHard)
   if (row === undefined) return true
   if (row.deleted_at === null) {
-    await tellDeleted(tx, row, now)
+    await tellDeleted(parts, tx, row, now)
     await markChannelDeleted(tx, appId, row.cid, now)
     parts.channels.dropAfter(tx, appId, row.cid)
+    // Its rows go in later steps: what backends are told is read at the end of this one.
+    return false
   }
   if (!isHard) return false
   const gone = await deleteMessagesIn(tx, appId, row.cid, messageLimits.deletionBatchMax)
@@ -111,11 +114,11 @@ async function conversationStep(
   return false
 }
 
-async function tellDeleted(tx: Tx, row: ChannelRow, now: number): Promise<void> {
+async function tellDeleted({ tellBackends }: DeletionParts, tx: Tx, row: ChannelRow, now: number): Promise<void> {
   const channel = channelOf(row)
   if (channel === null) return
   const members = await selectRosterIds(tx, row.app_id, row.cid, 2)
-  tx.emit(channelDeleted(channel, { ...channelPicture({ ...channel, deletedAt: now }) }, members, now))
+  tx.emit(channelDeleted(channel, { ...channelPicture({ ...channel, deletedAt: now }) }, members, tellBackends, now))
 }
 
 async function membershipStep({ members }: DeletionParts, tx: Tx, appId: number, userId: string): Promise<boolean> {

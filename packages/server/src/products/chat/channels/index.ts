@@ -12,13 +12,14 @@ import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
 import type { Route } from "../../../request/route.ts"
 import type { Read, Tx } from "../../../store/database.ts"
-import { eventRoutes } from "../events/index.ts"
+import { type Announce, eventRoutes } from "../events/index.ts"
 import { createMembers, createPeople, type Members, memberMigrations, memberRoutes } from "../members/index.ts"
-import { createMessages, messageMigrations, messageRoutes } from "../messages/index.ts"
+import { type BeforeSend, createMessages, messageMigrations, messageRoutes } from "../messages/index.ts"
 import { markWritten, readRoutes, unreadOf } from "../reads/index.ts"
 import { actions, channelPicture, channelTypeRoutes, requireKnown } from "../types/index.ts"
 import { accessOf, createChannels, createOpenChannel } from "./cache.ts"
 import { createDeleteContent, sweepStep } from "./deletion.ts"
+import { createTellBackends } from "./events.ts"
 import { migrations } from "./migrations.ts"
 import { channelRoutes } from "./routes.ts"
 import { stoppedWatching } from "./watch.ts"
@@ -41,6 +42,9 @@ export interface ChatParts {
   readonly presence: Pick<Presence, "isOnline">
   readonly sockets: Pick<Sockets, "subscribe" | "unsubscribe" | "subscriberCount" | "subscribers">
   readonly relay: Pick<Relay, "tell">
+  readonly announce: Announce
+  /** Asks the app's backend about each message before it is sent; nobody is asked when absent. */
+  readonly beforeSend?: BeforeSend
   /** An id for a message that comes without one; a UUID when absent. */
   readonly newId?: () => string
 }
@@ -63,7 +67,18 @@ export interface Chat {
 
 export type SweepUser = (tx: Tx, appId: number, userId: string, now: number) => Promise<boolean>
 
-export function createChat({ caches, read, users, members, presence, sockets, relay, newId = uuid }: ChatParts): Chat {
+export function createChat({
+  caches,
+  read,
+  users,
+  members,
+  presence,
+  sockets,
+  relay,
+  announce,
+  beforeSend,
+  newId = uuid,
+}: ChatParts): Chat {
   const people = createPeople({ users, isOnline: presence.isOnline })
   const channels = createChannels(caches, read)
   const messages = createMessages(caches, read)
@@ -74,9 +89,12 @@ export function createChat({ caches, read, users, members, presence, sockets, re
     people,
     sockets,
     tell: relay.tell,
+    announce,
     openChannel: createOpenChannel(channels, members),
     watcherCount: (appId: number, cid: string) => sockets.subscriberCount(topics.channel(appId, cid)),
     markWritten,
+    tellBackends: createTellBackends(people),
+    beforeSend: beforeSend ?? null,
     newId,
   }
   return {

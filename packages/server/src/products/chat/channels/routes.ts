@@ -180,7 +180,7 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
         // What the caller may do is nobody else's to know.
         const { own_capabilities: _, ...picture } = response
         const user = actor === null ? undefined : people.get(actor)
-        tx.emit(channelUpdated(channel, picture, user, message, access.channel, now))
+        tx.emit(channelUpdated(channel, picture, user, message, access.channel, parts.tellBackends, now))
       }
       return {
         channel: response,
@@ -301,7 +301,8 @@ async function create(
   parts.channels.dropAfter(tx, appId, row.cid)
   // Whoever asked for this channel before it was there may have an empty roster in memory.
   parts.members.dropAfter(tx, appId, row.cid, [])
-  tx.emit(channelCreated(channel))
+  const maker = creatorId === null ? undefined : (await parts.people.many(appId, [creatorId], tx)).get(creatorId)
+  tx.emit(channelCreated(channel, maker, parts.tellBackends, now))
   const joining = { channel, row, inputs: members, historyAfterSeq: 0, isNew: true, now }
   const added = await addMembers(parts, tx, joining)
   const mine = members.find(({ userId }) => principal.kind !== "server" && userId === creatorId)

@@ -5,6 +5,7 @@ import { filterCondition } from "../../../store/filter-condition.ts"
 import { type NamePattern, nameCondition } from "../../../store/name-condition.ts"
 import { applyPage, type Page, type Sort, type SortTable } from "../../../store/paginate.ts"
 import { type Places, statement } from "../../../store/statement.ts"
+import type { ChannelMemberRow } from "../members/index.ts"
 
 export interface ChannelRow {
   app_id: number
@@ -45,6 +46,52 @@ const channelByCid = statement((read: Read, value: Places<{ appId: number; cid: 
 
 export const selectChannel = (read: Read, appId: number, cid: string): Promise<ChannelRow | undefined> =>
   channelByCid.first(read, { appId, cid })
+
+interface FirstMembers {
+  readonly appId: number
+  readonly cid: string
+  readonly membersMax: number
+}
+
+const channelWithMembers = statement((read: Read, value: Places<FirstMembers>) =>
+  read
+    .selectFrom("channels")
+    .leftJoin(
+      (from) =>
+        from
+          .selectFrom("channel_members")
+          .selectAll()
+          .where("app_id", "=", value("appId"))
+          .where("cid", "=", value("cid"))
+          .orderBy("created_at")
+          .orderBy("user_id")
+          .limit(value("membersMax"))
+          .as("member"),
+      (join) => join.onTrue(),
+    )
+    .select(["channels.created_by_id", "channels.member_count", "channels.last_message_at", "channels.counted"])
+    .selectAll("member")
+    .where("channels.app_id", "=", value("appId"))
+    .where("channels.cid", "=", value("cid"))
+    .orderBy("member.created_at")
+    .orderBy("member.user_id"),
+)
+
+type ChannelCounts = Pick<ChannelRow, "created_by_id" | "member_count" | "last_message_at" | "counted">
+
+/** What changes of a channel with every message, with its first members, in one look; undefined when it is gone. */
+export async function selectWithMembers(
+  read: Read,
+  appId: number,
+  cid: string,
+  membersMax: number,
+): Promise<{ channel: ChannelCounts; members: ChannelMemberRow[] } | undefined> {
+  const rows = await channelWithMembers.rows(read, { appId, cid, membersMax })
+  const [channel] = rows
+  if (channel === undefined) return undefined
+  // A channel without members has one row without one.
+  return { channel, members: rows.filter((row): row is typeof row & ChannelMemberRow => row.user_id !== null) }
+}
 
 /** Whether it was made; false when there is one with this cid already, deleted or not. */
 export async function insertChannel(tx: Tx, row: ChannelRow): Promise<boolean> {

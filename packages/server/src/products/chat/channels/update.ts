@@ -12,11 +12,11 @@ import {
   insertMembers,
   type MemberInput,
   type Members,
+  memberAdded,
   memberInputs,
+  memberRemoved,
   memberResponse,
   memberRole,
-  membersAdded,
-  membersRemoved,
   memberUpdated,
   moderatorRole,
   newMember,
@@ -138,7 +138,8 @@ export async function addMembers(parts: MembershipParts, tx: Tx, joining: Joinin
   if (added.length === 0) return 0
   parts.members.dropAfter(tx, appId, cid, ids)
   const picture = { ...channelPicture(channel), member_count: row.member_count + added.length }
-  for (const event of membersAdded(channel, picture, await shown(parts, tx, channel, added), isNew, now)) tx.emit(event)
+  for (const member of await shown(parts, tx, channel, added))
+    tx.emit(memberAdded(channel, picture, member, isNew, now))
   return added.length
 }
 
@@ -160,8 +161,9 @@ export async function removeMembers(
     users.flatMap((user) => (user !== null && readsWith(channel, user, null) ? [user.id] : [])),
   )
   const picture = { ...channelPicture(channel), member_count: memberCount - removed.length }
-  const responses = await shown(parts, tx, channel, removed)
-  for (const event of membersRemoved(channel, picture, responses, stillReading, now)) tx.emit(event)
+  for (const member of await shown(parts, tx, channel, removed)) {
+    tx.emit(memberRemoved(channel, picture, member, stillReading.has(member.user_id), now))
+  }
   return removed.length
 }
 

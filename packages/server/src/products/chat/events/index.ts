@@ -1,1 +1,1 @@
-export { type EventParts, eventRoutes } from "./routes.ts"
+export { type Announce, type EventParts, eventRoutes } from "./routes.ts"

@@ -1,11 +1,14 @@
 import { cidOf, chat as operations } from "@weir/protocol"
 import { can } from "../../../authorize/decide.ts"
-import { chain } from "../../../base/chain.ts"
+import { type Awaitable, chain } from "../../../base/chain.ts"
 import { type Delivery, frameOf } from "../../../events/event.ts"
 import { topics } from "../../../events/topics.ts"
+import type { RequestInfo } from "../../../request/request-info.ts"
 import { type Route, route } from "../../../request/route.ts"
+import type { OutboxEvent } from "../../../store/database.ts"
 import type { People } from "../members/index.ts"
 import { actions, chatTypeLimits, type OpenChannel, placeOf, requireEnabled, requireKnown } from "../types/index.ts"
+import { customEvent } from "./events.ts"
 import { sentEvent, showsTyping } from "./rules.ts"
 
 export interface EventParts {
@@ -14,7 +17,14 @@ export interface EventParts {
   readonly watcherCount: (appId: number, cid: string) => number
   /** Tells the sockets something that is not kept. */
   readonly tell: (appId: number, deliveries: readonly Delivery[]) => void
+  readonly announce: Announce
 }
+
+/**
+ * Tells backends of an event that changes nothing here, if a hook of the app wants it; resolves when that is durable.
+ * Where no hook does, nothing is written and it answers at once. `requestInfo` is of the request that caused it.
+ */
+export type Announce = (event: OutboxEvent, requestInfo: () => RequestInfo) => Awaitable<void>
 
 export const eventRoutes = (parts: EventParts): Route[] => [
   route(operations.sendEvent, {
@@ -37,7 +47,7 @@ export const eventRoutes = (parts: EventParts): Route[] => [
         can(principal, kind === "typing" ? actions.createMessage : actions.sendCustomEvent, access.resource),
       ]
     },
-    handle({ input, appId, access, user, shown, now }) {
+    handle({ input, appId, access, user, shown, requestInfo, now }) {
       const { channel } = access
       const { type, parent_id, custom } = input.body.event
       const event = {
@@ -54,7 +64,8 @@ export const eventRoutes = (parts: EventParts): Route[] => [
       if (isTold) {
         parts.tell(appId, [{ to: "topic", topic: topics.channel(appId, channel.cid), frame: frameOf(event) }])
       }
-      return { event }
+      if (isTyping) return { event }
+      return chain(parts.announce(customEvent(channel, event), requestInfo), () => ({ event }))
     },
   }),
 ]

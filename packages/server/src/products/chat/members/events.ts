@@ -1,9 +1,8 @@
 import type { UserResponse } from "../../../core/users/index.ts"
-import { type Delivery, outboxEvent } from "../../../events/event.ts"
+import { type Delivery, frameOf, outboxEvent, type WireEvent } from "../../../events/event.ts"
 import { topics } from "../../../events/topics.ts"
 import type { OutboxEvent } from "../../../store/database.ts"
-import { type Channel, channelFrame, streamOf } from "../types/index.ts"
-import { limits } from "./limits.ts"
+import { backendText, type Channel, channelEvent, channelFrame, streamOf } from "../types/index.ts"
 import type { MemberResponse } from "./rules.ts"
 
 /** A channel as events show it. */
@@ -16,61 +15,48 @@ const toWatchers = (channel: Channel, frame: string): Delivery => ({
 })
 
 /**
- * Members came: watchers hear of each, and each of them hears that they belong now. Several events, because each
- * carries the channel twice per member. `isNew`: nobody can watch a channel that was not there.
+ * A member came: watchers and backends hear of it, and the member hears that they belong now. `isNew`: nobody can watch
+ * a channel that was not there.
  */
-export function membersAdded(
+export function memberAdded(
   channel: Channel,
   picture: ChannelPicture,
-  members: readonly MemberResponse[],
+  member: MemberResponse,
   isNew: boolean,
   now: number,
-): OutboxEvent[] {
-  const events: OutboxEvent[] = []
-  for (let from = 0; from < members.length; from += limits.membersPerEventMax) {
-    const deliveries = members.slice(from, from + limits.membersPerEventMax).flatMap((member): Delivery[] => {
-      const more = { channel: picture, member, user: member.user }
-      const frame = channelFrame("notification.added_to_channel", channel, now, more)
-      const toMember: Delivery = { to: "users", userIds: [member.user_id], frame }
-      return isNew ? [toMember] : [toWatchers(channel, channelFrame("member.added", channel, now, more)), toMember]
-    })
-    events.push(outboxEvent(channel.appId, "member.added", streamOf(channel), deliveries))
+): OutboxEvent {
+  const more = { channel: picture, member, user: member.user }
+  const event = channelEvent("member.added", channel, now, more)
+  const toMember: Delivery = {
+    to: "users",
+    userIds: [member.user_id],
+    frame: channelFrame("notification.added_to_channel", channel, now, more),
   }
-  return events
+  return memberEvent(channel, event, isNew ? [toMember] : [toWatchers(channel, frameOf(event)), toMember])
 }
 
 /**
- * Members left or were sent away. They hear it themselves, then their sockets stop hearing the channel, unless it is
- * one that they may read without belonging.
+ * A member left or was sent away. They hear it themselves, then their sockets stop hearing the channel, unless it is one
+ * that they may read without belonging.
  */
-export function membersRemoved(
+export function memberRemoved(
   channel: Channel,
   picture: ChannelPicture,
-  members: readonly MemberResponse[],
-  stillReading: ReadonlySet<string>,
+  member: MemberResponse,
+  stillReading: boolean,
   now: number,
-): OutboxEvent[] {
-  const events: OutboxEvent[] = []
-  for (let from = 0; from < members.length; from += limits.membersPerEventMax) {
-    const some = members.slice(from, from + limits.membersPerEventMax)
-    const deliveries = some.flatMap((member): Delivery[] => {
-      const more = { channel: picture, member, user: member.user }
-      return [
-        toWatchers(channel, channelFrame("member.removed", channel, now, more)),
-        {
-          to: "users",
-          userIds: [member.user_id],
-          frame: channelFrame("notification.removed_from_channel", channel, now, more),
-        },
-      ]
-    })
-    const shutOut = some.map(({ user_id }) => user_id).filter((userId) => !stillReading.has(userId))
-    if (shutOut.length > 0) {
-      deliveries.push({ to: "unsubscribe", userIds: shutOut, topic: topics.channel(channel.appId, channel.cid) })
-    }
-    events.push(outboxEvent(channel.appId, "member.removed", streamOf(channel), deliveries))
+): OutboxEvent {
+  const more = { channel: picture, member, user: member.user }
+  const event = channelEvent("member.removed", channel, now, more)
+  const userIds = [member.user_id]
+  const deliveries: Delivery[] = [
+    toWatchers(channel, frameOf(event)),
+    { to: "users", userIds, frame: channelFrame("notification.removed_from_channel", channel, now, more) },
+  ]
+  if (!stillReading) {
+    deliveries.push({ to: "unsubscribe", userIds, topic: topics.channel(channel.appId, channel.cid) })
   }
-  return events
+  return memberEvent(channel, event, deliveries)
 }
 
 /** A member has another role; with one that reads nothing the member's sockets stop hearing the channel. */
@@ -83,8 +69,12 @@ export const memberUpdated = (
   now: number,
 ): OutboxEvent => {
   const topic = topics.channel(channel.appId, channel.cid)
-  return outboxEvent(channel.appId, "member.updated", streamOf(channel), [
-    toWatchers(channel, channelFrame("member.updated", channel, now, { channel: picture, member, user })),
+  const event = channelEvent("member.updated", channel, now, { channel: picture, member, user })
+  return memberEvent(channel, event, [
+    toWatchers(channel, frameOf(event)),
     ...(stillReading ? [] : [{ to: "unsubscribe", userIds: [member.user_id], topic } as const]),
   ])
 }
+
+const memberEvent = (channel: Channel, event: WireEvent, deliveries: Delivery[]): OutboxEvent =>
+  outboxEvent(channel.appId, event.type, streamOf(channel), deliveries, (tx) => backendText(tx, event))

@@ -1,5 +1,5 @@
 export { createMembers, createPeople, type Members, type People } from "./cache.ts"
-export { membersAdded, membersRemoved, memberUpdated } from "./events.ts"
+export { memberAdded, memberRemoved, memberUpdated } from "./events.ts"
 export { limits as memberLimits } from "./limits.ts"
 export { migrations as memberMigrations } from "./migrations.ts"
 export { type MemberRouteParts, memberRoutes } from "./routes.ts"

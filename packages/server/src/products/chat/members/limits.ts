@@ -7,8 +7,6 @@ export const limits = {
   rostersCachedMax: 20_000,
   /** Members of large channels. */
   membershipsCachedMax: 100_000,
-  /** One event tells this many members that they were added: each frame carries channel and member. */
-  membersPerEventMax: 20,
   /** Memberships that one batch of a user's deletion ends. */
   deletionBatchMax: 200,
 } as const

@@ -1,8 +1,16 @@
 import type { UserResponse } from "../../../core/users/index.ts"
-import { type Delivery, outboxEvent } from "../../../events/event.ts"
+import { type Delivery, frameOf, outboxEvent, type WireEvent } from "../../../events/event.ts"
 import { topics } from "../../../events/topics.ts"
 import type { OutboxEvent } from "../../../store/database.ts"
-import { type Channel, channelFrame, channelPicture, streamOf } from "../types/index.ts"
+import {
+  backendText,
+  type Channel,
+  channelEvent,
+  channelFrame,
+  channelPicture,
+  streamOf,
+  type TellBackends,
+} from "../types/index.ts"
 import type { MessageResponse } from "./rules.ts"
 
 const watchersOf = (channel: Channel): string => topics.channel(channel.appId, channel.cid)
@@ -16,21 +24,17 @@ export function messageNew(
   message: MessageResponse,
   inChannel: boolean,
   watcherCount: number,
+  tellBackends: TellBackends,
   now: number,
 ): OutboxEvent {
   const topic = watchersOf(channel)
-  const deliveries: Delivery[] = [
-    {
-      to: "topic",
-      topic,
-      frame: channelFrame("message.new", channel, now, {
-        message_id: message.id,
-        message,
-        user: message.user,
-        watcher_count: watcherCount,
-      }),
-    },
-  ]
+  const event = channelEvent("message.new", channel, now, {
+    message_id: message.id,
+    message,
+    user: message.user,
+    watcher_count: watcherCount,
+  })
+  const deliveries: Delivery[] = [{ to: "topic", topic, frame: frameOf(event) }]
   // A disabled channel is closed to its members too (contract/chat.md §3.16).
   if (inChannel && !channel.disabled) {
     deliveries.push({
@@ -45,30 +49,42 @@ export function messageNew(
       }),
     })
   }
-  return outboxEvent(channel.appId, "message.new", streamOf(channel), deliveries)
+  const webhook = tellBackends({ channel, event, user: message.user })
+  return outboxEvent(channel.appId, "message.new", streamOf(channel), deliveries, webhook)
 }
 
 export const messageUpdated = (
   channel: Channel,
   message: MessageResponse,
   user: UserResponse,
+  tellBackends: TellBackends,
   now: number,
-): OutboxEvent => toWatchers("message.updated", channel, now, { message_id: message.id, message, user })
+): OutboxEvent => {
+  const event = channelEvent("message.updated", channel, now, { message_id: message.id, message, user })
+  return toWatchers(channel, event, tellBackends({ channel, event, user }))
+}
 
 export const messageDeleted = (
   channel: Channel,
   message: MessageResponse,
   user: UserResponse,
   hard: boolean,
+  tellBackends: TellBackends,
   now: number,
-): OutboxEvent =>
-  toWatchers("message.deleted", channel, now, { message_id: message.id, message, user, hard_delete: hard })
+): OutboxEvent => {
+  const more = { message_id: message.id, message, user, hard_delete: hard }
+  const event = channelEvent("message.deleted", channel, now, more)
+  return toWatchers(channel, event, tellBackends({ channel, event, user }))
+}
 
 /** Many messages of one user went at once (contract/chat.md §2.6). */
-export const userMessagesDeleted = (channel: Channel, user: UserResponse, hard: boolean, now: number): OutboxEvent =>
-  toWatchers("user.messages.deleted", channel, now, { user, hard_delete: hard, soft_delete: !hard })
+export const userMessagesDeleted = (channel: Channel, user: UserResponse, hard: boolean, now: number): OutboxEvent => {
+  const more = { user, hard_delete: hard, soft_delete: !hard }
+  const event = channelEvent("user.messages.deleted", channel, now, more)
+  return toWatchers(channel, event, (tx) => backendText(tx, event))
+}
 
-const toWatchers = (type: string, channel: Channel, now: number, more: Record<string, unknown>): OutboxEvent =>
-  outboxEvent(channel.appId, type, streamOf(channel), [
-    { to: "topic", topic: watchersOf(channel), frame: channelFrame(type, channel, now, more) },
-  ])
+const toWatchers = (channel: Channel, event: WireEvent, webhook: OutboxEvent["webhook"]): OutboxEvent => {
+  const deliveries: Delivery[] = [{ to: "topic", topic: watchersOf(channel), frame: frameOf(event) }]
+  return outboxEvent(channel.appId, event.type, streamOf(channel), deliveries, webhook)
+}

@@ -1,9 +1,10 @@
-import { type ApiError, type AppCaller, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
+import { ApiError, type AppCaller, cidOf, inputError, notFoundError, chat as operations } from "@weir/protocol"
 import { can, type Decision, noObjection, type Resource } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
+import type { HookAsk } from "../../../events/webhooks/ask.ts"
 import { shared } from "../../../request/respond.ts"
-import { type Route, route } from "../../../request/route.ts"
+import { type Route, type RouteContext, route } from "../../../request/route.ts"
 import type { Tx } from "../../../store/database.ts"
 import type { People } from "../members/index.ts"
 import {
@@ -20,12 +21,16 @@ import {
   requireKnown,
   seenAfterSeq,
   serverOnly,
+  type TellBackends,
 } from "../types/index.ts"
 import type { Messages } from "./cache.ts"
 import { messageDeleted, messageNew, messageUpdated } from "./events.ts"
 import {
+  backendVerdict,
   composeMessage,
   countsAsUnread,
+  draftResponse,
+  frozenReason,
   hasLink,
   type MessageRequest,
   type MessageResponse,
@@ -33,6 +38,7 @@ import {
   messageResponse,
   peopleIn,
   refusedMessage,
+  rewrittenMessage,
 } from "./rules.ts"
 import {
   addToReplyCounts,
@@ -54,8 +60,24 @@ export interface MessageParts {
   readonly watcherCount: (appId: number, cid: string) => number
   /** An id for a message that comes without one. */
   readonly newId: () => string
+  /** Asks the app's backend about each message before it is sent; null: nobody is asked. */
+  readonly beforeSend: BeforeSend | null
   /** Whoever writes has read what was there (contract/chat.md §4.14). */
   readonly markWritten: (tx: Tx, message: MessageRow) => Promise<unknown>
+  readonly tellBackends: TellBackends
+}
+
+export interface BeforeSend {
+  readonly ask: HookAsk["ask"]
+  /** Whom to ask; null: nobody. Asked with every message, so it answers from memory. */
+  readonly settingsOf: (appId: number) => Awaitable<BeforeSendSettings | null>
+}
+
+export interface BeforeSendSettings {
+  readonly url: string
+  readonly attemptTimeoutMs: number
+  /** What becomes of a message when there is no answer: it is sent as it was, or not sent. */
+  readonly onFailure: "allow" | "refuse"
 }
 
 /** What a message is shown as when only its author appears in it, as long as message, author and channel stay. */
@@ -83,10 +105,11 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
       )
     },
     authorize: ({ principal, access, input }) => maySend(principal, access, input.body.message),
-    async handle({ input, appId, principal, actor, access, parent, mentions, tx, now }) {
+    consult(context) {
+      const { input, actor, access, parent, mentions } = context
       const { message: request } = input.body
       const { channel } = access
-      const row = composeMessage({
+      const draft = composeMessage({
         id: request.id ?? parts.newId(),
         input: request,
         content: messageContent(request, channel.type.config, mentions),
@@ -95,10 +118,15 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
         channel,
         type: request.type === "system" ? "system" : "regular",
       })
-      if (channel.frozen && !can(principal, actions.useFrozenChannel, access.resource).allowed) {
-        return { message: refusedMessage(row, await parts.people.many(appId, peopleIn(row), tx), now) }
+      if (parts.beforeSend === null || isFrozenFor(context)) return { draft, rejection: null }
+      return askBeforeSend(parts, parts.beforeSend, context, draft)
+    },
+    async handle({ appId, principal, access, draft, rejection, tx, now }) {
+      const reason = isFrozenFor({ principal, access }) ? frozenReason : rejection
+      if (reason !== null) {
+        return { message: refusedMessage(draft, await parts.people.many(appId, peopleIn(draft), tx), reason, now) }
       }
-      return { message: await postMessage(parts, tx, channel, row, now) }
+      return { message: await postMessage(parts, tx, access.channel, draft, now) }
     },
   }),
 
@@ -147,7 +175,8 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
       parts.messages.dropAfter(tx, appId, [row.id])
       const people = await parts.people.many(appId, [...peopleIn(row), actor ?? row.user_id], tx)
       const response = messageResponse(row, people)
-      tx.emit(messageUpdated(access.channel, response, people.get(actor ?? row.user_id) ?? response.user, now))
+      const user = people.get(actor ?? row.user_id) ?? response.user
+      tx.emit(messageUpdated(access.channel, response, user, parts.tellBackends, now))
       return { message: response }
     },
   }),
@@ -177,7 +206,8 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
       }
       parts.messages.dropAfter(tx, appId, [row.id])
       const response = messageResponse({ ...row, deleted_at: row.deleted_at ?? now }, people)
-      tx.emit(messageDeleted(access.channel, response, people.get(actor ?? row.user_id) ?? response.user, hard, now))
+      const user = people.get(actor ?? row.user_id) ?? response.user
+      tx.emit(messageDeleted(access.channel, response, user, hard, parts.tellBackends, now))
       if (row.parent_id !== null) {
         const wasThere = !hard || message.deleted_at === null
         await recount(parts, tx, access.channel, row.parent_id, wasThere ? -1 : 0, hard ? (wasThere ? 0 : -1) : 1, now)
@@ -187,13 +217,83 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
   }),
 ]
 
+/** A message that is ready for its place, or the reason why it is not sent. */
+interface Judged {
+  readonly draft: MessageRow
+  readonly rejection: string | null
+}
+
+/**
+ * Asks the app's backend before a message is sent, replies and messages of servers included (contract/auth.md §7.7).
+ * One that is stored already is not asked about again: a repeated request is answered with what is there. Throws
+ * ApiError unavailable when there is no answer and the app wants nothing sent without one.
+ */
+function askBeforeSend(
+  parts: MessageParts,
+  beforeSend: BeforeSend,
+  context: RouteContext<typeof operations.sendMessage> & { readonly access: ChannelAccess },
+  draft: MessageRow,
+): Awaitable<Judged> {
+  const { input, appId, access, now } = context
+  const { message: request } = input.body
+  const { config } = access.channel.type
+  const unchanged: Judged = { draft, rejection: null }
+
+  /** The answer, which has to make sense as a message before it counts as one. */
+  async function judged(answer: unknown): Promise<Judged & { readonly kind: string }> {
+    const verdict = backendVerdict(input.path, answer)
+    if (verdict.kind === "rejected") return { ...unchanged, kind: "rejected", rejection: verdict.text ?? draft.text }
+    if (verdict.kind === "unchanged") return { ...unchanged, kind: "unchanged" }
+    const changed = { ...request, ...verdict.changes }
+    const rewritten = rewrittenMessage(draft, changed, config, await mentionsOf(parts, appId, changed))
+    return { kind: rewritten === draft ? "unchanged" : "rewritten", draft: rewritten, rejection: null }
+  }
+
+  async function asked({ url, attemptTimeoutMs, onFailure }: BeforeSendSettings): Promise<Judged> {
+    if (request.id !== undefined && (await parts.messages.get(appId, request.id)) !== null) return unchanged
+    const message = draftResponse(draft, await parts.people.many(appId, peopleIn(draft)), now)
+    const reply = await beforeSend.ask({
+      purpose: "before-message-send",
+      appId,
+      url,
+      timeoutMs: attemptTimeoutMs,
+      body: JSON.stringify({
+        message,
+        user: message.user,
+        channel: channelPicture(access.channel),
+        request_info: context.requestInfo(),
+      }),
+      read: judged,
+    })
+    if (reply.kind === "answer") return { draft: reply.answer.draft, rejection: reply.answer.rejection }
+    if (onFailure === "refuse") throw unanswered(reply.fault, reply.detail)
+    return unchanged
+  }
+
+  return chain(beforeSend.settingsOf(appId), (settings) => (settings === null ? unchanged : asked(settings)))
+}
+
+const unanswered = (fault: string, detail: string): ApiError =>
+  new ApiError("unavailable", "the app's backend did not answer, so the message was not sent: send it again later", {
+    retryAfterSeconds: 1,
+    why: {
+      check: "hook",
+      rule: fault,
+      detail: `before_message_send_hook_url gave no answer that counts: ${detail}`,
+      remedy: "mend the backend, or set before_message_send_hook_on_failure to allow",
+    },
+  })
+
+const isFrozenFor = ({ principal, access }: { principal: AppCaller; access: ChannelAccess }): boolean =>
+  access.channel.frozen && !can(principal, actions.useFrozenChannel, access.resource).allowed
+
 /**
  * Stores a message and tells the channel. A message with the same id by the same author in the same channel is
  * answered as it is stored, so that a client may send again what it got no answer for. Throws inputError when the id
  * is taken otherwise, notFoundError when the channel went away meanwhile.
  */
 export async function postMessage(
-  parts: Pick<MessageParts, "people" | "messages" | "watcherCount" | "markWritten">,
+  parts: Pick<MessageParts, "people" | "messages" | "watcherCount" | "markWritten" | "tellBackends">,
   tx: Tx,
   channel: Channel,
   draft: MessageRow,
@@ -214,7 +314,8 @@ export async function postMessage(
   }
   if (channel.type.config.read_events) await parts.markWritten(tx, row)
   const response = messageResponse(row, await parts.people.many(appId, peopleIn(row), tx))
-  tx.emit(messageNew(channel, response, row.in_channel === 1, parts.watcherCount(appId, cid), place.createdAt))
+  const watcherCount = parts.watcherCount(appId, cid)
+  tx.emit(messageNew(channel, response, row.in_channel === 1, watcherCount, parts.tellBackends, place.createdAt))
   if (row.parent_id !== null) await recount(parts, tx, channel, row.parent_id, 1, 0, now)
   // «There is no such message» may have been cached for this id.
   parts.messages.dropAfter(tx, appId, [row.id])
@@ -230,7 +331,7 @@ const placed = ({ seq, counted, createdAt }: { seq: number; counted: number; cre
 
 /** Counts a thread's replies anew and shows the parent to the watchers (contract/chat.md §5.2, message.updated). */
 async function recount(
-  parts: Pick<MessageParts, "people" | "messages">,
+  parts: Pick<MessageParts, "people" | "messages" | "tellBackends">,
   tx: Tx,
   channel: Channel,
   parentId: string,
@@ -242,7 +343,7 @@ async function recount(
   if (parent === undefined) return
   parts.messages.dropAfter(tx, channel.appId, [parentId])
   const response = messageResponse(parent, await parts.people.many(channel.appId, peopleIn(parent), tx))
-  tx.emit(messageUpdated(channel, response, response.user, now))
+  tx.emit(messageUpdated(channel, response, response.user, parts.tellBackends, now))
 }
 
 const authorOf = (message: MessageRequest): string | undefined => message.user_id ?? message.user?.id

@@ -3,6 +3,7 @@ import { ApiError } from "@weir/protocol"
 import { newUser, userResponse } from "../../../core/users/index.ts"
 import { type Channel, channelType } from "../types/index.ts"
 import {
+  backendVerdict,
   composeMessage,
   countsAsUnread,
   hasLink,
@@ -10,6 +11,7 @@ import {
   messagePage,
   messageResponse,
   refusedMessage,
+  rewrittenMessage,
 } from "./rules.ts"
 
 const { config } = channelType("messaging")
@@ -120,8 +122,75 @@ describe("showing", () => {
     expect(JSON.stringify(shown)).not.toContain("hello")
     expect(messageResponse({ ...said, deleted_at: 5 }, people, true)).toMatchObject({ type: "deleted", text: "hello" })
   })
-  test("what a frozen channel refuses comes back as an error message", () => {
-    expect(refusedMessage(said, people, 1000)).toMatchObject({ type: "error", created_at: "1970-01-01T00:00:01.000Z" })
+  test("what is refused comes back as an error message with the reason", () => {
+    const refused = refusedMessage(said, people, "not here", 1000)
+    expect(refused).toMatchObject({ type: "error", text: "not here", created_at: "1970-01-01T00:00:01.000Z" })
+  })
+})
+
+describe("what a backend says before a message is sent", () => {
+  const path = { type: "messaging", id: "x" }
+  const verdict = (answer: unknown) => backendVerdict(path, answer)
+
+  test("nothing: the message stays", () => {
+    for (const answer of [null, {}, { message: null }, { message: {} }, { message: { id: "other", type: "regular" } }])
+      expect(verdict(answer)).toEqual({ kind: "unchanged" })
+  })
+  test("a message, wrapped or bare, whole or in part, in the form of events or of requests", () => {
+    const changes = { text: "b", mentioned_users: ["bob"] }
+    const shown = { ...messageResponse(compose({}), people), text: "b", mentioned_users: [people.get("bob")] }
+    expect(verdict({ message: changes })).toEqual({ kind: "rewritten", changes })
+    expect(verdict(changes)).toEqual({ kind: "rewritten", changes })
+    expect(verdict({ message: shown, user: {}, channel: {} })).toMatchObject({ kind: "rewritten", changes })
+    expect(verdict({ text: null, attachments: null })).toEqual({
+      kind: "rewritten",
+      changes: { text: "", attachments: [] },
+    })
+  })
+  test("only what a backend may change is taken from it", () => {
+    const { changes } = verdict({
+      ...messageResponse(compose({}, { id: "m2", authorId: "bob" }), people),
+      parent_id: "m0",
+      show_in_channel: true,
+      quoted_message_id: "m0",
+      user_id: "bob",
+    }) as { changes: object }
+    expect(Object.keys(changes).sort()).toEqual([
+      "attachments",
+      "custom",
+      "mentioned_channel",
+      "mentioned_here",
+      "mentioned_users",
+      "silent",
+      "text",
+    ])
+    const odd = verdict(JSON.parse('{"text":"a","__proto__":{"silent":true}}'))
+    expect(odd).toEqual({ kind: "rewritten", changes: { text: "a" } })
+  })
+  test("error: it is not sent, with a reason or without, whatever else is wrong with it", () => {
+    expect(verdict({ type: "error", text: "no" })).toEqual({ kind: "rejected", text: "no" })
+    expect(verdict({ message: { type: "error" } })).toEqual({ kind: "rejected", text: null })
+    expect(verdict({ message: { type: "error", text: 7, attachments: 7 } })).toEqual({ kind: "rejected", text: null })
+    const long = verdict({ type: "error", text: "\u{1f44b}".repeat(100_000) }) as { text: string }
+    expect(long.text.length).toBeLessThan(100_000)
+    expect(long.text.isWellFormed()).toBeTrue()
+  })
+  test("nonsense is no answer", () => {
+    const bad = [7, "no", [], { message: 7 }, { message: [] }, { text: 7 }, { custom: [] }, { mentioned_users: [7] }]
+    for (const answer of bad) expect(errorOf(() => verdict(answer)).code).toBe(4)
+  })
+  test("rewriting is held to the bounds of a message, and to nothing but what was given", () => {
+    const draft = compose({ custom: { a: 1 } })
+    const request = { text: "hello", custom: { a: 1 } }
+    expect(rewrittenMessage(draft, request, config, [])).toBe(draft)
+    expect(rewrittenMessage(draft, { ...request, text: "b" }, config, ["bob"])).toEqual({
+      ...draft,
+      text: "b",
+      mentioned_user_ids: '["bob"]',
+    })
+    expect(rewrittenMessage(draft, { ...request, silent: true }, config, []).silent).toBe(1)
+    expect(errorOf(() => rewrittenMessage(draft, { text: "" }, config, [])).code).toBe(4)
+    expect(errorOf(() => rewrittenMessage(draft, { text: "x".repeat(5001) }, config, [])).code).toBe(20)
   })
 })
 

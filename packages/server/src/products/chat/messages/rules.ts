@@ -1,8 +1,9 @@
 // What may be said in a message, and how a message is shown.
 
-import { ApiError, type chat, inputError, chat as wire, limits as wireLimits } from "@weir/protocol"
+import { ApiError, type chat, type InputOf, inputError, chat as wire, limits as wireLimits } from "@weir/protocol"
 import type { Static } from "typebox"
 import type { UserResponse } from "../../../core/users/index.ts"
+import { inputReader } from "../../../request/input.ts"
 import { parseTimestamp } from "../../../store/filter.ts"
 import type { Channel, ChannelConfig } from "../types/index.ts"
 import type { MessageContent, MessagePage, MessageRow } from "./store.ts"
@@ -166,12 +167,87 @@ export function messageResponse(message: MessageRow, people: ReadonlyMap<string,
 
 export type MessageResponse = ReturnType<typeof messageResponse>
 
-/** What the sender gets back instead of a stored message when the channel is frozen (contract/chat.md §3.16). */
-export const refusedMessage = (message: MessageRow, people: ReadonlyMap<string, UserResponse>, now: number) => ({
-  ...messageResponse({ ...message, created_at: now, updated_at: now }, people),
-  type: "error",
-  text: "This channel is frozen: nothing can be sent to it",
-})
+/** A message before it has its place, as the wire shows it. `now` is in milliseconds. */
+export const draftResponse = (draft: MessageRow, people: ReadonlyMap<string, UserResponse>, now: number) =>
+  messageResponse({ ...draft, created_at: now, updated_at: now }, people)
+
+/** What the sender gets back instead of a stored message, with the reason as its text. */
+export const refusedMessage = (
+  draft: MessageRow,
+  people: ReadonlyMap<string, UserResponse>,
+  reason: string,
+  now: number,
+) => ({ ...draftResponse(draft, people, now), type: "error", text: reason })
+
+/** The reason in a frozen channel (contract/chat.md §3.16). */
+export const frozenReason = "This channel is frozen: nothing can be sent to it"
+
+/** What a backend says of a message that it was asked about before it is sent (contract/auth.md §7.7). */
+export type BackendVerdict =
+  | { readonly kind: "unchanged" }
+  /** The members that it gave, in the form of a request. */
+  | { readonly kind: "rewritten"; readonly changes: Partial<MessageRequest> }
+  /** Not to be sent; null: with the text that it has. */
+  | { readonly kind: "rejected"; readonly text: string | null }
+
+/**
+ * Reads a backend's answer: `{"message": {…}}` or the message alone, whole or only what is to change. A null says that
+ * there is none (some languages write an empty list so), what is absent stays. Id, author, channel and thread are not a
+ * backend's to change, so they are not read. Checked as a client's message is. Throws inputError.
+ */
+export function backendVerdict(path: InputOf<typeof wire.sendMessage>["path"], answer: unknown): BackendVerdict {
+  if (answer === null) return { kind: "unchanged" }
+  if (!isObject(answer)) throw inputError("the answer is not an object")
+  const message = answer.message === undefined ? answer : (answer.message ?? {})
+  if (!isObject(message)) throw inputError("message is not an object", { message: "must be an object" })
+  // First of all: whatever else is wrong with a message that is to be discarded, it is not sent.
+  if (message.type === "error") return { kind: "rejected", text: rejectionText(message.text) }
+  const given = Object.entries(nothings)
+    .filter(([name]) => Object.hasOwn(message, name))
+    .map(([name, nothing]) => [name, message[name] ?? nothing])
+  if (given.length === 0) return { kind: "unchanged" }
+  const changes: Record<string, unknown> = Object.fromEntries(given)
+  // Events show whom a message mentions, requests name them.
+  if (Array.isArray(changes.mentioned_users)) changes.mentioned_users = changes.mentioned_users.map(idOf)
+  const { body } = readSend.read(path, noQuery, { message: changes })
+  return { kind: "rewritten", changes: body.message }
+}
+
+/** What a backend may rewrite, and what stands for none of it. */
+const nothings: Readonly<Record<string, unknown>> = {
+  text: "",
+  attachments: [],
+  mentioned_users: [],
+  mentioned_channel: false,
+  mentioned_here: false,
+  silent: false,
+  custom: {},
+}
+
+const readSend = inputReader(wire.sendMessage)
+const noQuery = new Map<string, readonly string[]>()
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+const idOf = (mentioned: unknown): unknown => (isObject(mentioned) ? mentioned.id : mentioned)
+const rejectionText = (text: unknown): string | null =>
+  typeof text === "string" && text !== "" ? text.slice(0, chatLimits.textCharsMax).toWellFormed() : null
+
+/** The message with what a backend changed in it; the very same when that is nothing. Throws as messageContent does. */
+export function rewrittenMessage(
+  draft: MessageRow,
+  request: MessageRequest,
+  config: ChannelConfig,
+  mentionedUserIds: readonly string[],
+): MessageRow {
+  const rewritten = {
+    ...draft,
+    ...messageContent(request, config, mentionedUserIds),
+    silent: request.silent ? 1 : 0,
+  }
+  const isSame = (Object.keys(rewritten) as (keyof MessageRow)[]).every((name) => rewritten[name] === draft[name])
+  return isSame ? draft : rewritten
+}
 
 const anchorNames = {
   id_lt: { direction: "older", inclusive: false },

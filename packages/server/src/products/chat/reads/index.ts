@@ -1,2 +1,2 @@
 export { markWritten, type ReadParts, readRoutes, unreadOf } from "./routes.ts"
-export { readStateResponse, showsReads } from "./rules.ts"
+export { readStateResponse, showsReads, unreadOfMember } from "./rules.ts"

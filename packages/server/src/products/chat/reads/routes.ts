@@ -15,6 +15,7 @@ import {
   requireEnabled,
   requireKnown,
   seenAfterSeq,
+  type TellBackends,
 } from "../types/index.ts"
 import { markRead } from "./actions.ts"
 import { messageRead } from "./events.ts"
@@ -27,6 +28,7 @@ export interface ReadParts {
   readonly people: People
   readonly messages: Messages
   readonly watcherCount: (appId: number, cid: string) => number
+  readonly tellBackends: TellBackends
 }
 
 export const readRoutes = (parts: ReadParts): Route[] => [
@@ -54,11 +56,13 @@ export const readRoutes = (parts: ReadParts): Route[] => [
       if (mark.seq >= member.read_seq) await moveMark(tx, appId, channel.cid, userId, mark)
       const people = await parts.people.many(appId, [userId], tx)
       const user = people.get(userId) as NonNullable<ReturnType<typeof people.get>>
-      const isTold =
-        showsReads(await parts.people.stored(appId, userId)) &&
-        parts.watcherCount(appId, channel.cid) <= chatTypeLimits.fleetingWatchersMax
+      const isShown = showsReads(await parts.people.stored(appId, userId))
+      const isTold = parts.watcherCount(appId, channel.cid) <= chatTypeLimits.fleetingWatchersMax
       const unread = await unreadOf(tx, appId, userId)
-      tx.emit(messageRead({ channel, user, lastReadMessageId: mark.messageId, unread, isTold, now }))
+      const { tellBackends } = parts
+      tx.emit(
+        messageRead({ channel, user, lastReadMessageId: mark.messageId, unread, isShown, isTold, tellBackends, now }),
+      )
       return {
         event: {
           type: "message.read",

@@ -1,5 +1,13 @@
 export { actions, compiledGrants } from "./actions.ts"
-export { channelFrame, isReservedEventType, placeOf, streamOf } from "./events.ts"
+export {
+  backendText,
+  channelEvent,
+  channelFrame,
+  isReservedEventType,
+  placeOf,
+  streamOf,
+  type TellBackends,
+} from "./events.ts"
 export { limits as chatTypeLimits } from "./limits.ts"
 export { channelTypeRoutes } from "./routes.ts"
 export {

@@ -23,35 +23,52 @@ export interface FeedEventInput {
   readonly user: UserResponse | null
 }
 
-/** An event for those who watch a feed. `audience` narrows it to fewer than may read the feed. */
+export interface FeedEventOptions {
+  /** Fewer than may read the feed. */
+  readonly audience?: Audience
+  readonly extra?: readonly Delivery[]
+  /** What backends are told instead of what the watchers hear; null: nothing, because another event says it. */
+  readonly toBackends?: object | null
+}
+
+/** An event for those who watch a feed, and for backends. */
 export function feedEvent(
   { appId, feed, now, user }: FeedEventInput,
   type: string,
   more: object,
-  options: { readonly audience?: Audience; readonly extra?: readonly Delivery[] } = {},
+  options: FeedEventOptions = {},
 ): OutboxEvent {
-  const frame = frameOf({
-    type,
-    created_at: timestamp(now),
-    fid: feed.feed,
-    feed_visibility: feed.visibility,
-    custom: {},
-    ...more,
-    ...(user === null ? {} : { user }),
-  })
+  const eventOf = (told: object): string =>
+    frameOf({
+      type,
+      created_at: timestamp(now),
+      fid: feed.feed,
+      feed_visibility: feed.visibility,
+      custom: {},
+      ...told,
+      ...(user === null ? {} : { user }),
+    })
+  const frame = eventOf(more)
   const topic = audienceTopic(appId, feed.feed, options.audience ?? audienceOf(feed.visibility))
-  return outboxEvent(appId, type, `feed:${feed.feed}`, [{ to: "topic", topic, frame }, ...(options.extra ?? [])])
+  const deliveries: Delivery[] = [{ to: "topic", topic, frame }, ...(options.extra ?? [])]
+  const { toBackends = more } = options
+  if (toBackends === null) return outboxEvent(appId, type, `feed:${feed.feed}`, deliveries)
+  const webhook = toBackends === more ? frame : () => eventOf(toBackends)
+  return outboxEvent(appId, type, `feed:${feed.feed}`, deliveries, webhook)
 }
 
 export const feedCreated = (
   input: FeedEventInput,
   feed: FeedResponse,
   members: readonly FeedMemberResponse[],
-): OutboxEvent => feedEvent(input, "feeds.feed.created", { feed, members })
+): OutboxEvent => feedEvent(input, "feeds.feed.created", { feed: toAll(feed), members })
 
 /** Told to those who may read the feed from now on. */
 export const feedUpdated = (input: FeedEventInput, feed: FeedResponse): OutboxEvent =>
-  feedEvent(input, "feeds.feed.updated", { feed })
+  feedEvent(input, "feeds.feed.updated", { feed: toAll(feed) })
+
+/** What the caller may do is nobody else's to know. */
+const toAll = ({ own_capabilities: _, ...feed }: FeedResponse & { readonly own_capabilities?: unknown }) => feed
 
 export const feedMemberAdded = (input: FeedEventInput, member: FeedMemberResponse): OutboxEvent =>
   feedEvent(input, "feeds.feed_member.added", { member })

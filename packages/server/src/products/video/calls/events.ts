@@ -19,11 +19,12 @@ const callEvent = (
 ): OutboxEvent => {
   const frame = frameOf({ type, created_at: new Date(now).toISOString(), call_cid: call.cid, call, ...more })
   const topic = topics.call(appId, call.cid)
-  return outboxEvent(appId, type, `call:${call.cid}`, [
+  const deliveries: Delivery[] = [
     { to: "topic", topic, frame },
     { to: "members", of: { kind: "call", cid: call.cid }, unlessTopic: topic, frame },
     ...extra,
-  ])
+  ]
+  return outboxEvent(appId, type, `call:${call.cid}`, deliveries, frame)
 }
 
 export const callCreated = (input: CallEventInput, members: readonly MemberResponse[]): OutboxEvent =>
@@ -89,5 +90,5 @@ export function callRing(kind: "call.ring" | "call.notification", input: CallEve
     video,
   })
   const userIds = ring.userIds.filter((userId) => userId !== caller.id)
-  return outboxEvent(appId, kind, `call:${call.cid}`, [{ to: "users", userIds, frame }])
+  return outboxEvent(appId, kind, `call:${call.cid}`, [{ to: "users", userIds, frame }], frame)
 }

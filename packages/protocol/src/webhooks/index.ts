@@ -1,0 +1,5 @@
+export * from "./deliveries.ts"
+export * from "./limits.ts"
+export * from "./listen.ts"
+export * from "./operations.ts"
+export * from "./schemas.ts"

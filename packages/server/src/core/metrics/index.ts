@@ -1,0 +1,1 @@
+export { type MetricsRouteParts, metricsRoutes } from "./routes.ts"

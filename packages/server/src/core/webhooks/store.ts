@@ -1,0 +1,678 @@
+import { sql } from "kysely"
+import { count, databaseNow, jsonNumbers } from "../../store/columns.ts"
+import type { Database, Read, Tx } from "../../store/database.ts"
+import { type Places, statement } from "../../store/statement.ts"
+import { limits } from "./limits.ts"
+
+/** Which setting made a hook; that setting alone changes or removes it. `listen` hooks end with their listener. */
+export type HookOrigin = "event_hooks" | "webhook_url" | "sqs_url" | "sns_topic_arn" | "admin" | "listen"
+
+export interface HookRow {
+  /** UUID. */
+  id: string
+  app_id: number
+  /** HookKind (events/webhooks/hook.ts). */
+  kind: string
+  origin: HookOrigin
+  /** Place in the app's list. */
+  position: number
+  /** 0 or 1. */
+  enabled: number
+  /** Why it is not enabled: `operator`, or `gone` after an answer of 410. */
+  disabled_reason: string | null
+  product: string
+  /** JSON list. */
+  event_types: string
+  /** JSON: the target without its secrets. */
+  target: string
+  /** JSON of the target's secrets, sealed for (app, id); null when it has none. */
+  sealed_target: string | null
+  /** JSON: timeout_ms, compression, ordered, should_send_custom_events. */
+  settings: string
+  created_at: number
+  updated_at: number
+}
+
+export interface HookSecretRow {
+  hook_id: string
+  id: string
+  app_id: number
+  alg: "hmac" | "ed25519"
+  /** Sealed for (app, hook, id). */
+  sealed: string
+  /** `whpk_…` of an Ed25519 pair. */
+  public_key: string | null
+  /** Milliseconds; null: until somebody ends it. */
+  expires_at: number | null
+  created_at: number
+}
+
+export interface HookEventRow {
+  id: number
+  app_id: number
+  type: string
+  stream: string
+  /** JSON, as it is sent. */
+  body: string
+  created_at: number
+}
+
+/** `pending` waits or is on its way, `dead` will not be tried again by itself. */
+export type DeliveryState = "pending" | "delivered" | "dead"
+
+export interface DeliveryRow {
+  event_id: number
+  hook_id: string
+  app_id: number
+  type: string
+  stream: string
+  state: DeliveryState
+  source: "event" | "test"
+  /** Attempts since it was written or last replayed. */
+  attempts: number
+  /** Not before; the end of the lease while a node holds it. */
+  due_at: number
+  leased_by: string | null
+  /** HTTP status of the last attempt. */
+  status: number | null
+  /** What went wrong in it, in one word. */
+  fault: string | null
+  /** JSON list of LoggedAttempt (rules.ts), newest last. */
+  log: string
+  created_at: number
+  finished_at: number | null
+  /** When somebody last asked for it to be sent again. */
+  replayed_at: number | null
+}
+
+export interface HookSettingsRow {
+  app_id: number
+  /** JSON. */
+  settings: string
+  updated_at: number
+}
+
+declare module "../../store/database.ts" {
+  interface Tables {
+    webhook_hooks: HookRow
+    webhook_secrets: HookSecretRow
+    webhook_events: HookEventRow
+    webhook_deliveries: DeliveryRow
+    webhook_settings: HookSettingsRow
+  }
+}
+
+// What every event meets.
+
+const insertEventRows = statement((tx: Tx, value: Places<{ rows: readonly Omit<HookEventRow, "id">[] }>) =>
+  // The database gives the ids.
+  tx
+    .insertInto("webhook_events")
+    .values(value("rows") as never)
+    .returning("id"),
+)
+
+/** Writes events for backends; their ids, in the order given. */
+export async function insertHookEvents(tx: Tx, rows: readonly Omit<HookEventRow, "id">[]): Promise<number[]> {
+  const inserted = await insertEventRows.rows(tx, { rows })
+  // Both databases number the rows of one statement in their order, but do not promise to answer in it.
+  return inserted.map(({ id }) => id).sort((a, b) => a - b)
+}
+
+const insertDeliveryRows = statement((tx: Tx, value: Places<{ rows: readonly DeliveryRow[] }>) =>
+  tx.insertInto("webhook_deliveries").values(value("rows")),
+)
+
+export async function insertDeliveries(tx: Tx, rows: readonly DeliveryRow[]): Promise<void> {
+  for (let start = 0; start < rows.length; start += limits.deliveriesPerInsertMax) {
+    await insertDeliveryRows.run(tx, { rows: rows.slice(start, start + limits.deliveriesPerInsertMax) })
+  }
+}
+
+// What the engine asks.
+
+/** A delivery with its event, as a node takes it. */
+export type TakenRow = Pick<
+  DeliveryRow,
+  "event_id" | "hook_id" | "app_id" | "type" | "stream" | "attempts" | "log" | "created_at"
+> & { readonly body: string }
+
+/**
+ * Enabled hooks that have deliveries to make now. With several nodes the database's clock counts, so that none believes
+ * a lease to be over before the others do: `sharedNow` is its time in milliseconds, null where there is one node alone.
+ */
+export async function selectDueHooks(
+  read: Read,
+  now: number,
+): Promise<{ readonly hooks: readonly { id: string; app_id: number }[]; readonly sharedNow: number | null }> {
+  const sharedNow = read.capabilities.supportsManyNodes
+    ? (await read.selectNoFrom(databaseNow(read.capabilities).as("time")).executeTakeFirstOrThrow()).time
+    : null
+  const hooks = await read
+    .selectFrom("webhook_hooks as h")
+    .select(["h.id", "h.app_id"])
+    .where("h.enabled", "=", 1)
+    .where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom("webhook_deliveries as d")
+          .select("d.event_id")
+          .whereRef("d.hook_id", "=", "h.id")
+          .where("d.state", "=", sql.lit("pending"))
+          .where("d.due_at", "<=", sharedNow ?? now),
+      ),
+    )
+    .limit(limits.dueHooksMax)
+    .execute()
+  return { hooks, sharedNow }
+}
+
+export interface Take {
+  readonly hookId: string
+  readonly nodeId: string
+  readonly now: number
+  readonly leaseMs: number
+  readonly limit: number
+}
+
+/** Leases deliveries that are due, the longest waiting first. Of two nodes that ask at once, each gets others. */
+export function takeDue(db: Database, { hookId, nodeId, now, leaseMs, limit }: Take): Promise<TakenRow[]> {
+  return db.transact(async (tx) => {
+    const due = await tx
+      .selectFrom("webhook_deliveries")
+      .select("event_id")
+      .where("hook_id", "=", hookId)
+      .where("state", "=", sql.lit("pending"))
+      .where("due_at", "<=", now)
+      .orderBy("due_at")
+      .limit(limit)
+      .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate().skipLocked())
+      .execute()
+    return lease(
+      tx,
+      hookId,
+      due.map(({ event_id }) => event_id),
+      nodeId,
+      now + leaseMs,
+    )
+  })
+}
+
+/**
+ * Leases for an ordered hook: of each stream after `afterStream` whose oldest waiting delivery is due, that one and
+ * those behind it, in order. `nextStream` is where to go on; null when all streams were seen.
+ */
+export function takeOrdered(
+  db: Database,
+  { hookId, nodeId, now, leaseMs, limit }: Take,
+  afterStream: string | null,
+): Promise<{ readonly rows: TakenRow[]; readonly nextStream: string | null }> {
+  return db.transact(async (tx) => {
+    const pending = () =>
+      tx.selectFrom("webhook_deliveries").where("hook_id", "=", hookId).where("state", "=", sql.lit("pending"))
+    const taken: TakenRow[] = []
+    let stream = afterStream
+    for (let seen = 0; seen < limits.streamsSeenPerTake && taken.length < limit; seen++) {
+      const next = await pending()
+        .select(["stream", "event_id"])
+        .$if(stream !== null, (query) => query.where("stream", ">", stream as string))
+        .orderBy("stream")
+        .orderBy("event_id")
+        .limit(1)
+        .executeTakeFirst()
+      if (next === undefined) return { rows: taken, nextStream: null }
+      stream = next.stream
+      // Whoever holds the oldest one holds the stream: behind a row that is on its way nothing may be taken.
+      const head = await pending()
+        .select("event_id")
+        .where("event_id", "=", next.event_id)
+        .where("due_at", "<=", now)
+        .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate().skipLocked())
+        .executeTakeFirst()
+      if (head === undefined) continue
+      const behind = await pending()
+        .select("event_id")
+        .where("stream", "=", stream)
+        .where("event_id", ">", head.event_id)
+        .orderBy("event_id")
+        .limit(limits.behindHeadMax)
+        .execute()
+      const free = tx.capabilities.supportsManyNodes ? await lockFree(tx, hookId, behind) : behind
+      const ids = [head.event_id, ...free.map(({ event_id }) => event_id)]
+      taken.push(...(await lease(tx, hookId, ids, nodeId, now + leaseMs)))
+    }
+    return { rows: taken, nextStream: stream }
+  })
+}
+
+/**
+ * Locks rows up to the first that somebody else is at, and never waits: who holds one row and waits for the next can
+ * wait for somebody who waits for them.
+ */
+async function lockFree(
+  tx: Tx,
+  hookId: string,
+  rows: readonly { readonly event_id: number }[],
+): Promise<readonly { readonly event_id: number }[]> {
+  if (rows.length === 0) return rows
+  const ids = rows.map(({ event_id }) => event_id)
+  const locked = await tx
+    .selectFrom("webhook_deliveries")
+    .select("event_id")
+    .where("hook_id", "=", hookId)
+    .where("event_id", "in", ids)
+    .where("state", "=", sql.lit("pending"))
+    .orderBy("event_id")
+    .forUpdate()
+    .skipLocked()
+    .execute()
+  const gap = rows.findIndex(({ event_id }, index) => locked[index]?.event_id !== event_id)
+  return gap === -1 ? rows : rows.slice(0, gap)
+}
+
+async function lease(
+  tx: Tx,
+  hookId: string,
+  eventIds: readonly number[],
+  nodeId: string,
+  until: number,
+): Promise<TakenRow[]> {
+  if (eventIds.length === 0) return []
+  await tx
+    .updateTable("webhook_deliveries")
+    .set({ leased_by: nodeId, due_at: until })
+    .where("hook_id", "=", hookId)
+    .where("event_id", "in", eventIds)
+    .execute()
+  return tx
+    .selectFrom("webhook_deliveries as d")
+    .innerJoin("webhook_events as e", "e.id", "d.event_id")
+    .select([
+      "d.event_id",
+      "d.hook_id",
+      "d.app_id",
+      "d.type",
+      "d.stream",
+      "d.attempts",
+      "d.log",
+      "d.created_at",
+      "e.body",
+    ])
+    .where("d.hook_id", "=", hookId)
+    .where("d.event_id", "in", eventIds)
+    .orderBy("d.event_id")
+    .execute()
+}
+
+/** What became of a delivery that this node holds. */
+export interface DeliveryEnd {
+  readonly event_id: number
+  readonly hook_id: string
+  readonly state: DeliveryState
+  readonly attempts: number
+  readonly due_at: number
+  readonly status: number | null
+  readonly fault: string | null
+  readonly log: string
+  readonly finished_at: number | null
+}
+
+const writeEnd = statement((tx: Tx, value: Places<DeliveryEnd & { node: string }>) =>
+  tx
+    .updateTable("webhook_deliveries")
+    .set({
+      state: value("state"),
+      attempts: value("attempts"),
+      due_at: value("due_at"),
+      leased_by: null,
+      status: value("status"),
+      fault: value("fault"),
+      log: value("log"),
+      finished_at: value("finished_at"),
+    })
+    .where("hook_id", "=", value("hook_id"))
+    .where("event_id", "=", value("event_id"))
+    .where("leased_by", "=", value("node")),
+)
+
+const endColumns = sql.raw(
+  "event_id double precision, hook_id text, state text, attempts double precision, due_at double precision, " +
+    "status double precision, fault text, log text, finished_at double precision",
+)
+
+/** Writes how deliveries ended, where this node still holds them. */
+export async function writeEnds(db: Database, nodeId: string, ends: readonly DeliveryEnd[]): Promise<void> {
+  if (ends.length === 0) return
+  await db.transact(async (tx) => {
+    if (!tx.capabilities.supportsManyNodes) {
+      for (const end of ends) await writeEnd.run(tx, { ...end, node: nodeId })
+      return
+    }
+    // One statement for all of them: a round trip for each would take longer than the deliveries did.
+    await tx
+      .updateTable("webhook_deliveries as d")
+      .from(sql`json_to_recordset(cast(${JSON.stringify(ends)} as text)::json)`.as<"r">(sql`r(${endColumns})`) as never)
+      .set({
+        state: sql`r.state`,
+        attempts: sql`r.attempts`,
+        due_at: sql`r.due_at`,
+        leased_by: null,
+        status: sql`r.status`,
+        fault: sql`r.fault`,
+        log: sql`r.log`,
+        finished_at: sql`r.finished_at`,
+      } as never)
+      .where(sql<boolean>`d.hook_id = r.hook_id and d.event_id = r.event_id and d.leased_by = ${nodeId}`)
+      .execute()
+  })
+}
+
+/** Extends or ends leases that this node holds: `dueAt` is their new end, or when another node may take them. */
+export async function moveLeases(
+  db: Database,
+  nodeId: string,
+  held: readonly { readonly hook_id: string; readonly event_id: number }[],
+  dueAt: number,
+  keeps: boolean,
+): Promise<void> {
+  const byHook = Map.groupBy(held, ({ hook_id }) => hook_id)
+  for (const [hookId, rows] of byHook) {
+    for (let start = 0; start < rows.length; start += limits.leasesPerStatementMax) {
+      const ids = rows.slice(start, start + limits.leasesPerStatementMax).map(({ event_id }) => event_id)
+      await db.transact((tx) =>
+        tx
+          .updateTable("webhook_deliveries")
+          .set(keeps ? { due_at: dueAt } : { due_at: dueAt, leased_by: null })
+          .where("hook_id", "=", hookId)
+          .where("event_id", "in", ids)
+          .where("state", "=", sql.lit("pending"))
+          .where("leased_by", "=", nodeId)
+          .execute(),
+      )
+    }
+  }
+}
+
+/** For a node that is alone: whatever an earlier life of it held is free. */
+export const freeLeases = (db: Database, now: number): Promise<unknown> =>
+  db.transact((tx) =>
+    tx
+      .updateTable("webhook_deliveries")
+      .set({ leased_by: null, due_at: now })
+      .where("state", "=", sql.lit("pending"))
+      .where("leased_by", "is not", null)
+      .execute(),
+  )
+
+// What an app has set.
+
+/** Hooks of an app in the order of its list. */
+export const selectHooks = (read: Read, appId: number): Promise<HookRow[]> =>
+  read
+    .selectFrom("webhook_hooks")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .orderBy("position")
+    .orderBy("id")
+    .limit(limits.hooksPerAppReadMax)
+    .execute()
+
+/** Secrets of all hooks of an app, newest first. */
+export const selectHookSecrets = (read: Read, appId: number): Promise<HookSecretRow[]> =>
+  read
+    .selectFrom("webhook_secrets")
+    .selectAll()
+    .where("app_id", "=", appId)
+    .orderBy("created_at", "desc")
+    .orderBy("id", "desc")
+    .limit(limits.hooksPerAppReadMax * limits.secretsPerHookMax)
+    .execute()
+
+export const selectHookSettings = (read: Read, appId: number): Promise<HookSettingsRow | undefined> =>
+  read.selectFrom("webhook_settings").selectAll().where("app_id", "=", appId).executeTakeFirst()
+
+/** One hook of an app. */
+export const selectHook = (read: Read, appId: number, id: string): Promise<HookRow | undefined> =>
+  read.selectFrom("webhook_hooks").selectAll().where("app_id", "=", appId).where("id", "=", id).executeTakeFirst()
+
+// Changes are made by whoever holds the app's row (lockApp), so that two at once come one after the other.
+
+export const insertHook = (tx: Tx, row: HookRow): Promise<unknown> =>
+  tx.insertInto("webhook_hooks").values(row).execute()
+
+export const updateHook = (tx: Tx, id: string, change: Partial<HookRow>): Promise<unknown> =>
+  tx.updateTable("webhook_hooks").set(change).where("id", "=", id).execute()
+
+/** Removes hooks with their secrets. Deliveries of a hook that is gone are never due, and are pruned in time. */
+export async function deleteHooks(tx: Tx, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await tx.deleteFrom("webhook_secrets").where("hook_id", "in", ids).execute()
+  await tx.deleteFrom("webhook_hooks").where("id", "in", ids).execute()
+}
+
+export const insertHookSecrets = (tx: Tx, rows: readonly HookSecretRow[]): Promise<unknown> =>
+  tx.insertInto("webhook_secrets").values(rows).execute()
+
+/** Secrets of one hook, newest first, those that have ended too. */
+export const selectSecretsOfHook = (read: Read, hookId: string): Promise<HookSecretRow[]> =>
+  read
+    .selectFrom("webhook_secrets")
+    .selectAll()
+    .where("hook_id", "=", hookId)
+    .orderBy("created_at", "desc")
+    .orderBy("id", "desc")
+    .limit(limits.secretsPerHookMax)
+    .execute()
+
+/** Lets the secrets of a kind that would sign for longer sign until then. */
+export const endSecretsBy = (tx: Tx, hookId: string, alg: HookSecretRow["alg"], expiresAt: number): Promise<unknown> =>
+  tx
+    .updateTable("webhook_secrets")
+    .set({ expires_at: expiresAt })
+    .where("hook_id", "=", hookId)
+    .where("alg", "=", alg)
+    .where(({ eb, or }) => or([eb("expires_at", "is", null), eb("expires_at", ">", expiresAt)]))
+    .execute()
+
+export const deleteHookSecret = (tx: Tx, hookId: string, id: string): Promise<unknown> =>
+  tx.deleteFrom("webhook_secrets").where("hook_id", "=", hookId).where("id", "=", id).execute()
+
+export const upsertHookSettings = (tx: Tx, row: HookSettingsRow): Promise<unknown> =>
+  tx
+    .insertInto("webhook_settings")
+    .values(row)
+    .onConflict((conflict) =>
+      conflict.column("app_id").doUpdateSet((update) => ({
+        settings: update.ref("excluded.settings"),
+        updated_at: update.ref("excluded.updated_at"),
+      })),
+    )
+    .execute()
+
+/** How a hook fares. Times in milliseconds, counted over a bounded number of its deliveries. */
+export interface HookStatusRow {
+  readonly pending: number
+  readonly oldestPendingAt: number | null
+  /** The oldest delivery that failed and waits, made after the last one arrived. */
+  readonly failingSince: number | null
+  readonly lastDeliveredAt: number | null
+}
+
+export async function selectHookStatus(read: Read, hookId: string): Promise<HookStatusRow> {
+  const { last } = await read
+    .selectFrom(
+      read
+        .selectFrom("webhook_deliveries")
+        .select(["state", "finished_at"])
+        .where("hook_id", "=", hookId)
+        .orderBy("event_id", "desc")
+        .limit(limits.arrivalsSeenMax)
+        .as("newest"),
+    )
+    .select(({ fn }) => fn.max("finished_at").as("last"))
+    .where("state", "=", "delivered")
+    .executeTakeFirstOrThrow()
+  const lastDeliveredAt = last ?? null
+  const { pending, oldest, failing } = await read
+    .selectFrom(
+      read
+        .selectFrom("webhook_deliveries")
+        .select(["created_at", "attempts"])
+        .where("hook_id", "=", hookId)
+        .where("state", "=", sql.lit("pending"))
+        .orderBy("due_at")
+        .limit(limits.pendingCountedMax)
+        .as("waiting"),
+    )
+    .select(({ fn, eb }) => [
+      count().as("pending"),
+      fn.min("created_at").as("oldest"),
+      fn
+        .min(
+          eb
+            .case()
+            .when(eb.and([eb("attempts", ">", 0), eb("created_at", ">", lastDeliveredAt ?? 0)]))
+            .then(eb.ref("created_at"))
+            .end(),
+        )
+        .as("failing"),
+    ])
+    .executeTakeFirstOrThrow()
+  return { pending, oldestPendingAt: oldest ?? null, failingSince: failing ?? null, lastDeliveredAt }
+}
+
+/** Switches a hook off; false when it was off or is gone. */
+export async function disableHook(tx: Tx, hookId: string, reason: string, now: number): Promise<boolean> {
+  const result = await tx
+    .updateTable("webhook_hooks")
+    .set({ enabled: 0, disabled_reason: reason, updated_at: now })
+    .where("id", "=", hookId)
+    .where("enabled", "=", 1)
+    .executeTakeFirst()
+  return Number(result.numUpdatedRows) > 0
+}
+
+// What is not needed any more. Each call does one batch and answers how many rows there were, so that no transaction
+// holds others up; it is called again until there are none.
+
+/** The next hook, by id, that has deliveries, and whether it is still there. */
+export async function nextHookWithDeliveries(
+  read: Read,
+  after: string,
+): Promise<{ readonly id: string; readonly exists: boolean } | null> {
+  const row = await read
+    .selectFrom("webhook_deliveries")
+    .select("hook_id")
+    .where("hook_id", ">", after)
+    .orderBy("hook_id")
+    .limit(1)
+    .executeTakeFirst()
+  if (row === undefined) return null
+  const hook = await read.selectFrom("webhook_hooks").select("id").where("id", "=", row.hook_id).executeTakeFirst()
+  return { id: row.hook_id, exists: hook !== undefined }
+}
+
+/** Rows of a hook in a state. */
+export async function countDeliveries(read: Read, hookId: string, state: DeliveryState): Promise<number> {
+  const { total } = await read
+    .selectFrom("webhook_deliveries")
+    .select(count().as("total"))
+    .where("hook_id", "=", hookId)
+    .where("state", "=", sql.lit(state))
+    .executeTakeFirstOrThrow()
+  return total
+}
+
+/** Which deliveries of a hook: those that were written, and last replayed, before a time, or the oldest ones. */
+export type OldDeliveries = { readonly createdBefore: number } | { readonly oldest: number }
+
+/** Makes dead letters of deliveries that wait and that no node holds. */
+export const buryPending = (
+  db: Database,
+  hookId: string,
+  which: OldDeliveries,
+  fault: string,
+  now: number,
+): Promise<number> =>
+  db.transact(async (tx) => {
+    const rows = await oldOnes(tx, hookId, "pending", which)
+      .where(({ or, eb }) => or([eb("leased_by", "is", null), eb("due_at", "<", now)]))
+      .execute()
+    const ids = JSON.stringify(rows.map(({ event_id }) => event_id))
+    await tx
+      .updateTable("webhook_deliveries")
+      .set({ state: "dead", fault, leased_by: null, finished_at: now })
+      .where("hook_id", "=", hookId)
+      .where("state", "=", sql.lit("pending"))
+      .where("event_id", "in", jsonNumbers(tx.capabilities, ids))
+      .execute()
+    return rows.length
+  })
+
+/** Deletes deliveries of a hook, in a state or in any, and the events that nobody else has. */
+export const deleteOfHook = (
+  db: Database,
+  hookId: string,
+  state: DeliveryState | null,
+  which: OldDeliveries,
+): Promise<number> => db.transact(async (tx) => deleteRows(tx, await oldOnes(tx, hookId, state, which).execute()))
+
+/** Deletes deliveries in a state that ended before a time, and the events that nobody else has. */
+export const deleteFinished = (db: Database, state: "delivered" | "dead", before: number): Promise<number> =>
+  db.transact(async (tx) =>
+    deleteRows(
+      tx,
+      await tx
+        .selectFrom("webhook_deliveries")
+        .select(["hook_id", "event_id"])
+        .where("state", "=", sql.lit(state))
+        .where("finished_at", "<", before)
+        .orderBy("finished_at")
+        .limit(limits.pruneBatchMax)
+        .execute(),
+    ),
+  )
+
+const oldOnes = (tx: Tx, hookId: string, state: DeliveryState | null, which: OldDeliveries) =>
+  tx
+    .selectFrom("webhook_deliveries")
+    .select(["hook_id", "event_id"])
+    .where("hook_id", "=", hookId)
+    .$if(state !== null, (query) => query.where("state", "=", sql.lit(state as DeliveryState)))
+    .$if("createdBefore" in which, (query) =>
+      query.where(
+        ({ fn }) => fn.coalesce("replayed_at", "created_at"),
+        "<",
+        (which as { createdBefore: number }).createdBefore,
+      ),
+    )
+    .orderBy("event_id")
+    .limit("oldest" in which ? Math.min(which.oldest, limits.pruneBatchMax) : limits.pruneBatchMax)
+
+async function deleteRows(
+  tx: Tx,
+  rows: readonly { readonly hook_id: string; readonly event_id: number }[],
+): Promise<number> {
+  for (const [hookId, ofHook] of Map.groupBy(rows, ({ hook_id }) => hook_id)) {
+    const ids = JSON.stringify(ofHook.map(({ event_id }) => event_id))
+    await tx
+      .deleteFrom("webhook_deliveries")
+      .where("hook_id", "=", hookId)
+      .where("event_id", "in", jsonNumbers(tx.capabilities, ids))
+      .execute()
+    await tx
+      .deleteFrom("webhook_events")
+      .where("id", "in", jsonNumbers(tx.capabilities, ids))
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom("webhook_deliveries as d")
+              .select("d.event_id")
+              .whereRef("d.app_id", "=", "webhook_events.app_id")
+              .whereRef("d.event_id", "=", "webhook_events.id"),
+          ),
+        ),
+      )
+      .execute()
+  }
+  return rows.length
+}
