@@ -9,7 +9,7 @@ import type { HttpJob } from "./load/http.ts"
 import type { RevokeJob } from "./load/revoke.ts"
 
 /** The last two are Weir as well: with rate limits, and without a record of refusals. */
-export type ContenderName = "bare" | "weir" | "handmade" | "limited" | "unrecorded"
+export type ContenderName = "bare" | "weir" | "handmade" | "limited" | "unrecorded" | "uncounted"
 
 export interface Contender {
   readonly name: ContenderName

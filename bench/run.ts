@@ -11,18 +11,20 @@ import { type Fixture, sampleFixture } from "./fixture.ts"
 import { startBare } from "./peers/bare/start.ts"
 import { startHandmade } from "./peers/handmade/start.ts"
 import { type Measurement, type Row, rowOf, tableOf } from "./report.ts"
+import { measureFirstLoad } from "./rows/first-load.ts"
 import { measureChecks, measureSignatures } from "./rows/gate.ts"
 import { connects, fanout, getResource, type LoadKind, measureLoad, type Runs } from "./rows/load.ts"
 import { type Backends, measureRevocations } from "./rows/revoke.ts"
 import { measureSwitches } from "./rows/switches.ts"
 import { measureVerify } from "./rows/verify.ts"
 import { fullSettings, quickSettings, type Settings } from "./settings.ts"
+import { type SizeRow, sizeTableOf } from "./sizes.ts"
 import { type TimeRow, timeTableOf } from "./times.ts"
 import { startWeir } from "./weir.ts"
 
 const usage = `npm run bench -- [options]
   --quick                 short runs: for a look, not for the README
-  --questions a,b,c,d,f,g,h,i
+  --questions a,b,c,d,f,g,h,i,k
                           only these questions (e is asked whenever the hand-made peer takes part)
   --contenders weir,bare,handmade
                           only these; without Weir the peers are measured with made-up answers
@@ -33,7 +35,7 @@ const usage = `npm run bench -- [options]
   --note <text>           kept in the result, such as what else ran on the machine
   --out <file>            where the JSON goes`
 
-const allQuestions = ["a", "b", "c", "d", "f", "g", "h", "i"] as const
+const allQuestions = ["a", "b", "c", "d", "f", "g", "h", "i", "k"] as const
 type Question = (typeof allQuestions)[number]
 const allContenders = ["bare", "weir", "handmade"] as const satisfies ContenderName[]
 
@@ -58,6 +60,7 @@ async function main(): Promise<number> {
   const { settings, contenders: wanted } = options
   const rows: Row[] = []
   const timeRows: TimeRow[] = []
+  const sizeRows: SizeRow[] = []
   const asks = (question: Question): boolean => options.questions.includes(question) && wanted.includes("weir")
   const newContext = () => ({ settings, apiKey: "benchbench00", secret: randomBytes(32).toString("hex") })
   if (asks("a")) rows.push(...(await verifyRows(settings)))
@@ -86,8 +89,13 @@ async function main(): Promise<number> {
     if (options.backends === null) console.error("i: no two nodes, because --postgres and --redis are not both known")
     timeRows.push(...(await measureRevocations(newContext(), options.backends)))
   }
+  if (asks("k")) {
+    const found = await measureFirstLoad(settings.pairs)
+    if (found === null) console.error("k: not measured, because Chromium is not here")
+    else sizeRows.push(...found)
+  }
 
-  const measured = rows.length + timeRows.length > 0
+  const measured = rows.length + timeRows.length + sizeRows.length > 0
   const result = {
     date: new Date().toISOString(),
     quick: options.quick,
@@ -97,6 +105,7 @@ async function main(): Promise<number> {
     settings,
     rows,
     timeRows,
+    sizeRows,
     // Without a partner a contender is in no row, so its runs are kept on their own.
     runs: measured ? undefined : loadRuns,
   }
@@ -104,6 +113,7 @@ async function main(): Promise<number> {
   writeFileSync(options.out, `${JSON.stringify(result, null, 1)}\n`)
   if (rows.length > 0) console.log(`\n${tableOf(rows)}`)
   if (timeRows.length > 0) console.log(`\n${timeTableOf(timeRows)}`)
+  if (sizeRows.length > 0) console.log(`\n${sizeTableOf(sizeRows)}`)
   console.log(`\n${machineText()}`)
   console.log(`written to ${options.out}`)
   return 0

@@ -3,7 +3,11 @@
 
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { brotliCompressSync, constants, gzipSync } from "node:zlib"
+import { promisify } from "node:util"
+import zlib, { constants } from "node:zlib"
+
+const brotli = promisify(zlib.brotliCompress)
+const gzip = promisify(zlib.gzip)
 
 /** Below this a file travels as it is. */
 const compressedBytesMin = 1_024
@@ -26,16 +30,20 @@ export async function buildDashboard(root: string, outDir: string): Promise<void
     define: { "process.env.NODE_ENV": '"production"' },
   })
   if (!result.success) throw new AggregateError(result.logs, "the dashboard could not be bundled")
-  for (const name of await readdir(outDir)) {
-    if (!compressible.test(name) || name.endsWith(".html")) continue
-    const content = await readFile(join(outDir, name))
-    if (content.byteLength < compressedBytesMin) continue
-    const brotli = brotliCompressSync(content, {
-      params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: content.byteLength },
-    })
-    await writeFile(join(outDir, `${name}.br`), brotli)
-    await writeFile(join(outDir, `${name}.gz`), gzipSync(content, { level: 9 }))
-  }
+  await Promise.all((await readdir(outDir)).map((name) => compress(join(outDir, name))))
+}
+
+/** As small as they go: once at the build, and then for everybody who opens the dashboard. */
+async function compress(path: string): Promise<void> {
+  if (!compressible.test(path) || path.endsWith(".html")) return
+  const content = await readFile(path)
+  if (content.byteLength < compressedBytesMin) return
+  const { BROTLI_PARAM_QUALITY, BROTLI_MAX_QUALITY, BROTLI_PARAM_SIZE_HINT, Z_BEST_COMPRESSION } = constants
+  const params = { [BROTLI_PARAM_QUALITY]: BROTLI_MAX_QUALITY, [BROTLI_PARAM_SIZE_HINT]: content.byteLength }
+  await Promise.all([
+    brotli(content, { params }).then((compressed) => writeFile(`${path}.br`, compressed)),
+    gzip(content, { level: Z_BEST_COMPRESSION }).then((compressed) => writeFile(`${path}.gz`, compressed)),
+  ])
 }
 
 if (import.meta.main) {

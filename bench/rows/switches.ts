@@ -12,7 +12,9 @@ import { getResource, type LoadContext, measureLoad } from "./load.ts"
 const unrecordedProgram = fileURLToPath(import.meta.resolve("../peers/unrecorded.ts"))
 const adminToken = "bench-admin-token-0123456789abcdef"
 
-/** Three Weirs on SQLite take turns; all stay up, and one that is not asked does nothing but keep its lease. */
+const uncountedProgram = fileURLToPath(import.meta.resolve("../peers/uncounted.ts"))
+
+/** Four Weirs on SQLite take turns; all stay up, and one that is not asked does nothing but keep its lease. */
 export async function measureSwitches(
   context: LoadContext,
   onRun: (contender: ContenderName, run: Measurement, counts: boolean) => void,
@@ -21,7 +23,13 @@ export async function measureSwitches(
   const limited = await startVariant(context, { rateLimits: true, adminToken })
   await raiseLimits(limited, context)
   const unrecorded = await startVariant(context, { program: unrecordedProgram })
-  const contenders: Contender[] = [plain, { ...limited, name: "limited" }, { ...unrecorded, name: "unrecorded" }]
+  const uncounted = await startVariant(context, { program: uncountedProgram })
+  const contenders: Contender[] = [
+    plain,
+    { ...limited, name: "limited" },
+    { ...unrecorded, name: "unrecorded" },
+    { ...uncounted, name: "uncounted" },
+  ]
   const runs = await measureLoad(getResource("repeated"), contenders, context, onRun)
   const { weir = [] } = runs
   const plan = { unit: "/s", aim: null }
@@ -35,6 +43,11 @@ export async function measureSwitches(
       { ...plan, id: "h2", what: "GET a message, record of refusals", subject: "recorder", baseline: "none" },
       weir,
       runs.unrecorded ?? [],
+    ),
+    rowOf(
+      { ...plan, id: "h3", what: "GET a message, traffic counted", subject: "counted", baseline: "not counted" },
+      weir,
+      runs.uncounted ?? [],
     ),
   ]
 }

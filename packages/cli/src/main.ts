@@ -19,6 +19,7 @@ import { exportAudit, pruneAuditLog, verifyAudit } from "./commands/audit.ts"
 import { config } from "./commands/config.ts"
 import { doctor } from "./commands/doctor.ts"
 import { masterKeyStatus, rotateMasterKeyCommand } from "./commands/master-key.ts"
+import { inviteOperator, listOperators, resetLink } from "./commands/operators.ts"
 import { verifyReceipt } from "./commands/receipt.ts"
 import { serve } from "./commands/serve.ts"
 import { createToken, inspectToken } from "./commands/token.ts"
@@ -40,6 +41,9 @@ const commands: readonly Command[] = [
   secretsAdd,
   secretsSet,
   revoke,
+  listOperators,
+  inviteOperator,
+  resetLink,
   verifyReceipt,
   webhooksList,
   webhooksListen,

@@ -14,6 +14,7 @@ import { pages } from "./pages/index.ts"
 import { NoSuchPage, NotForYou } from "./pages/missing.tsx"
 import type { Page } from "./pages/page.ts"
 import { ErrorAlert } from "./parts/errors.tsx"
+import { Boundary } from "./shell/boundary.tsx"
 import { Shell } from "./shell/shell.tsx"
 import { theme } from "./theme.ts"
 
@@ -55,7 +56,7 @@ function Entrance() {
   if (state.data === undefined) return <Waiting />
   return (
     <Switch>
-      <Route path="/setup">{state.data.setup_needed ? <Setup /> : <Redirect to="/login" />}</Route>
+      <Route path="/setup">{state.data.setup_needed ? <Setup /> : <Redirect to="/" replace />}</Route>
       <Route path="/login">{state.data.setup_needed ? <Redirect to="/setup" /> : <Login />}</Route>
       <Route path="/invite">
         <Invite />
@@ -91,24 +92,29 @@ function Inside() {
     <MeProvider me={me.data}>
       <StepUp />
       <Shell pages={pages}>
-        <Suspense fallback={<Waiting />}>
-          <Switch>
-            {pages.map((page) => (
-              <Route key={page.title + page.path} path={addressOf(page)}>
-                <Allowed page={page}>
-                  <page.View />
-                </Allowed>
+        <Boundary key={location}>
+          <Suspense fallback={<Waiting />}>
+            <Switch>
+              {byPrecision.map((page) => (
+                <Route key={page.title + page.path} path={addressOf(page)}>
+                  <Allowed page={page}>
+                    <page.View />
+                  </Allowed>
+                </Route>
+              ))}
+              <Route>
+                <NoSuchPage />
               </Route>
-            ))}
-            <Route>
-              <NoSuchPage />
-            </Route>
-          </Switch>
-        </Suspense>
+            </Switch>
+          </Suspense>
+        </Boundary>
       </Shell>
     </MeProvider>
   )
 }
+
+/** The first address that fits is taken: `/apps/new` before `/apps/:app`. */
+const byPrecision = pages.toSorted((one, other) => Number(one.scope === "app") - Number(other.scope === "app"))
 
 const addressOf = ({ scope, path }: Page): string => (scope === "app" ? `/apps/:app${path === "/" ? "" : path}` : path)
 

@@ -6,6 +6,10 @@ import type { HookOperations } from "./admin-wire-hooks.ts"
 
 export type * from "./admin-wire-hooks.ts"
 
+import type { OperatorOperations } from "./admin-wire-operators.ts"
+
+export type * from "./admin-wire-operators.ts"
+
 /** A page of a list: `next` comes from the answer before. */
 export interface PageQuery {
   limit?: number
@@ -70,6 +74,19 @@ export interface AppLimits {
   overrides: Record<string, LimitOverride>
   updated_at: Timestamp | null
   limits: Record<string, { app: number | null; user: number | null; address: number | null }>
+  /** What was used in this minute, by platform and operation. */
+  usage: {
+    server_side: Record<string, LimitUse>
+    ios: Record<string, LimitUse>
+    android: Record<string, LimitUse>
+    web: Record<string, LimitUse>
+  }
+}
+/** `reset`: Unix seconds at which the minute ends. */
+export interface LimitUse {
+  limit: number
+  remaining: number
+  reset: number
 }
 export interface UpdateLimitsRequest {
   /** Null gives an operation back to what is published. */
@@ -90,7 +107,12 @@ export interface AdminSecret {
   last_client: string | null
   last_address: string | null
   /** Counted over the last 30 days. */
-  usage: { tokens: number; users: number; clients: string[] }
+  usage: {
+    tokens: number
+    users: number
+    clients: string[]
+    by_client: { client: string | null; tokens: number; users: number; last_seen_at: string }[]
+  }
 }
 export interface AdminKey {
   api_key: string
@@ -288,7 +310,7 @@ export interface AuditEntry {
 type Page<Members> = Answer<Members & { next: string | null }>
 
 /** Body, query and answer of each operation, by its name in the protocol. */
-export interface AdminOperations extends HookOperations {
+export interface AdminOperations extends HookOperations, OperatorOperations {
   createApp: { body: CreateAppRequest; answer: Answer<{ app: AdminApp; key: { api_key: string }; secret: string }> }
   listApps: { answer: Answer<{ apps: AdminApp[] }> }
   readApp: { answer: Answer<{ app: AdminApp }> }

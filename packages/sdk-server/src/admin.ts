@@ -168,6 +168,23 @@ export function createWeirAdmin(options: WeirAdminOptions) {
         send("replayDeliveries", { path: inApp(app), body }),
     },
 
+    /** Who may log in to the dashboard. */
+    team: {
+      /** Who asks, and what their role allows. */
+      me: () => send("readMe"),
+      list: () => send("listOperators"),
+      /** Another role, or shut out and let in again. */
+      update: (operator: string, body: BodyOf<"updateOperator">) =>
+        send("updateOperator", { path: { operator }, body }),
+      remove: (operator: string) => send("removeOperator", { path: { operator } }),
+      /** A one-time link to a new password; it takes the operator's second factors away. */
+      resetLink: (operator: string) => send("createResetLink", { path: { operator } }),
+      /** The answer holds the link, this once; no mail is sent. */
+      invite: (body: BodyOf<"inviteOperator">) => send("inviteOperator", { body }),
+      invites: () => send("listInvites"),
+      withdrawInvite: (invite: string) => send("withdrawInvite", { path: { invite } }),
+    },
+
     audit: {
       /** Of one app, or of the whole deployment; newest first. */
       list: (query: PageQuery = {}, app?: AppId) =>

@@ -14,6 +14,7 @@ const operations = {
   ...protocol.sessions,
   ...protocol.decisions,
   ...protocol.audit,
+  ...protocol.operators,
   ...protocol.webhooks,
 }
 type Operations = typeof operations

@@ -144,6 +144,19 @@ test("a hook from its making to what became of an event that it was sent", async
   expect(await codeOf(admin.hooks.get(app, hook.id))).toBe(16)
 })
 
+test("the team: invited, listed, withdrawn", async () => {
+  expect(await admin.team.me()).toMatchObject({ role: "owner", session: null, operator: { id: null } })
+  const { invite, link } = await admin.team.invite({ email: "ines@example.com", role: "support" })
+  expect(link).toContain("/dashboard/invite#")
+  expect((await admin.team.invites()).invites).toMatchObject([{ id: invite.id, email: "ines@example.com" }])
+  await admin.team.withdrawInvite(invite.id)
+  expect((await admin.team.invites()).invites).toEqual([])
+  expect((await admin.team.list()).operators).toEqual([])
+  expect(await codeOf(admin.team.update("nobody", { disabled: true }))).toBe(16)
+  expect(await codeOf(admin.team.resetLink("nobody"))).toBe(16)
+  expect(await codeOf(admin.team.remove("nobody"))).toBe(16)
+})
+
 test("what cannot be called is refused before it is sent", async () => {
   await expect(admin.call(adminEndpoints.getKey, { path: { app: "1" } })).rejects.toThrow("api_key")
   for (const id of ["", ".", ".."]) {

@@ -57,6 +57,8 @@ export interface HooksParts {
   readonly apiSecretsOf: (read: Read, appId: number, apiKey: string) => Awaitable<ApiSecrets | null>
   /** Open sockets of this node. */
   readonly socketCount: () => number
+  /** Told of every attempt to deliver when it is over. Must not throw. */
+  readonly attempted: (appId: number, succeeded: boolean) => void
 }
 
 export interface Hooks {
@@ -115,6 +117,7 @@ export async function createHooks(parts: HooksParts): Promise<Hooks> {
     },
     webhookIdOf,
     nodeId,
+    attempted: parts.attempted,
     clock,
     log,
   })

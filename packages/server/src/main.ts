@@ -1,7 +1,7 @@
 // Starts a node: settings, master key, server; waits for a signal, drains, ends.
 
 import { createLogger } from "./base/log.ts"
-import { ConfigError, loadConfig } from "./config/config.ts"
+import { type Config, ConfigError, loadConfig } from "./config/config.ts"
 import { loadMasterKey, prepareDataDir } from "./config/secrets.ts"
 import { createServer, type WeirServer } from "./server.ts"
 import { lockDataDir } from "./store/lock.ts"
@@ -20,7 +20,7 @@ export async function main(env: Record<string, string | undefined>): Promise<num
     const server = await createServer({ config, masterKey: key, log })
     const url = server.listen()
     log.info("listening", { url, api_key: server.firstApp.apiKey })
-    printEntrances(config.publicOrigin ?? url, server)
+    printEntrances(config, url, server)
     await new Promise<void>((resolve) => {
       for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve())
     })
@@ -39,12 +39,13 @@ export async function main(env: Record<string, string | undefined>): Promise<num
  * Where to go from here. The link to the first account works once and is behind `#`, so that it stands in no log but this
  * terminal; the secret is shown this once: it lies sealed in the database from now on.
  */
-function printEntrances(url: string, { firstApp, setupPath }: WeirServer): void {
-  const lines: [string, string][] = [
-    // By this name, because passkeys belong to a name and no browser keeps one for an address.
-    ["dashboard", `${url.replace("://127.0.0.1", "://localhost")}${setupPath ?? "/dashboard"}`],
-    ["API key", firstApp.apiKey],
-  ]
+function printEntrances({ demo, publicOrigin }: Config, url: string, { firstApp, setupPath }: WeirServer): void {
+  // By this name, because passkeys belong to a name and no browser keeps one for an address.
+  const local = url.replace(/(?<=:\/\/)(127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?=:)/, "localhost")
+  const origin = publicOrigin ?? local
+  const lines: [string, string][] = [["dashboard", `${origin}${setupPath ?? "/dashboard"}`]]
+  if (demo !== "off") lines.push(["demo", `${demo === "on" ? origin : local}/demo`])
+  lines.push(["API key", firstApp.apiKey])
   if (firstApp.apiSecret !== null) lines.push(["secret", `${firstApp.apiSecret}   (shown this once)`])
   console.log(`\n${lines.map(([name, text]) => `  ${name.padEnd(10)} ${text}`).join("\n")}\n`)
 }

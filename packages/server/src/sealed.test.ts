@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { asAdmin } from "../test/fixtures.ts"
+import { addTotp, setUpOwner } from "../test/operator-page.ts"
 import { open } from "./base/crypto.ts"
 import { loadMasterKey } from "./config/secrets.ts"
 import type { SealedRow } from "./core/keys/store.ts"
@@ -28,6 +29,7 @@ beforeAll(async () => {
   }
   const path = `/api/admin/v1/apps/${made.body.app.id}/hooks`
   expect((await server.call("POST", path, { ...asAdmin, body: hook })).status).toBe(201)
+  await addTotp(await setUpOwner(server))
   file = new SqliteFile(join(folder, "weir.db"), { readonly: true })
 })
 afterAll(async () => {

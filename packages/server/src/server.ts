@@ -192,22 +192,6 @@ export async function createServer({ config, masterKey, log, clock = systemClock
   const { keyStates, authenticate, decisions } = gate
   mayDeliver = gate.revocations.mayDeliver
   refusalOf = gate.refusalOf
-  const hooks = await createHooks({
-    db,
-    bus,
-    caches,
-    clock,
-    log,
-    masterKey,
-    audit: gate.audit,
-    allowPrivate: config.webhookAllowPrivate,
-    signingSecretOf: (apiKey) =>
-      chain(keyStates.get(apiKey), (state) => (state === null ? null : secretTextOf(signingKeyOf(state)))),
-    apiSecretsOf: (read, appId, apiKey) => readSharedSecrets(read, masterKey, appId, apiKey),
-    socketCount: () => sockets.count,
-  })
-  const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
-
   let draining = false
   let listener: Listener | null = null
   const watch = createWatch({
@@ -224,6 +208,23 @@ export async function createServer({ config, masterKey, log, clock = systemClock
     settings: config.shown,
     warnings: config.warnings,
   })
+
+  const hooks = await createHooks({
+    db,
+    bus,
+    caches,
+    clock,
+    log,
+    masterKey,
+    audit: gate.audit,
+    allowPrivate: config.webhookAllowPrivate,
+    signingSecretOf: (apiKey) =>
+      chain(keyStates.get(apiKey), (state) => (state === null ? null : secretTextOf(signingKeyOf(state)))),
+    apiSecretsOf: (read, appId, apiKey) => readSharedSecrets(read, masterKey, appId, apiKey),
+    socketCount: () => sockets.count,
+    attempted: watch.delivered,
+  })
+  const relay = createRelay({ db, bus, clock, log, deliver: sockets.deliver, sendAway: sockets.drain })
 
   const chat = createChat({
     caches,

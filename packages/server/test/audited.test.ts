@@ -7,6 +7,7 @@ import { type Answer, serverToken, type TestServer, userToken } from "../src/tes
 import { asAdmin, createApp, databaseKinds, type OtherApp, startOn } from "./fixtures.ts"
 import { listenTo } from "./listening.ts"
 import { minimalInput } from "./minimal-input.ts"
+import { joinAs, operatorIdOf } from "./operator-page.ts"
 
 /** What a call needs to succeed, beyond the smallest input that its schemas accept. */
 interface Real {
@@ -16,7 +17,7 @@ interface Real {
 }
 
 /** Operations that are asked with a body and change nothing. */
-const looksOnly: ReadonlySet<string> = new Set(["Explain", "AnswerDelivery"])
+const looksOnly: ReadonlySet<string> = new Set(["Explain", "AnswerDelivery", "InspectToken"])
 
 const adminPath = "/api/admin/v1"
 const methodsThatChange: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH", "DELETE"])
@@ -91,6 +92,21 @@ for (const kind of databaseKinds) {
         const { hookId } = await listenTo(server.url, app.id)
         return { params: { hook: hookId }, body: { delivery: "msg_1-x", attempt: 1, status: 200 } }
       },
+      async UpdateOperator() {
+        return { params: { operator: await operatorIdOf(await joinAs(server, "viewer", "changed@example.com")) } }
+      },
+      async RemoveOperator() {
+        return { params: { operator: await operatorIdOf(await joinAs(server, "viewer", "removed@example.com")) } }
+      },
+      async CreateResetLink() {
+        return { params: { operator: await operatorIdOf(await joinAs(server, "viewer", "reset@example.com")) } }
+      },
+      InviteOperator: async () => ({ body: { email: "invited@example.com", role: "viewer" } }),
+      async WithdrawInvite() {
+        const { body } = await admin("POST", "/team/invites", { email: "withdrawn@example.com", role: "viewer" })
+        return { params: { invite: body.invite.id } }
+      },
+      MintToken: async () => ({ body: { kind: "user", user_id: "jessica" } }),
       Explain: async () => ({
         body: { user_id: "jessica", action: "read-app", resource: { type: "app", id: String(app.id) } },
       }),

@@ -132,18 +132,20 @@ const forOperators = (): never => {
 
 /** The management API of these routes over a database: the real pipeline without a port. */
 export function adminApi(db: Database, routes: readonly AdminRoute[], clock: Clock = systemClock): AdminCall {
+  const byToken = createAuthenticateOperator(testAdminToken)
   const http = createHttp({
     routes: [],
     adminRoutes: routes,
     authenticate: forOperators,
     recheck: forOperators,
-    authenticateOperator: createAuthenticateOperator(testAdminToken),
+    authenticateOperator: ({ headers }) => byToken(headers.get("authorization")),
     audit: appendAudit,
     ensureActor: () => undefined,
     db,
     limiter: createRateLimiter({ enforced: false, overridesOf: () => null, shared: null, log: silent }),
     recordRefusal: ({ error }: { error: ApiError }) =>
       `00000000-0000-4000-8000-${String(error.status).padStart(12, "0")}`,
+    observe: () => undefined,
     clock,
     log: silent,
   })

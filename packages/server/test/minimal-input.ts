@@ -88,6 +88,7 @@ const samples = [
   "1",
   "messaging:absent",
   "2020-01-01T00:00:00Z",
+  "absent@example.com",
   // An API key, the id of a row, a digest.
   "absentabsent",
   "00000000-0000-4000-8000-000000000000",

@@ -125,12 +125,12 @@ export function logOf(output: string): Record<string, unknown>[] {
 /** What a first start without given credentials shows to its operator. */
 export async function printedCredentials(node: NodeProcess): Promise<{ apiKey: string; secret: string }> {
   await until("the secret is printed", () => printedSecret.test(node.output()))
-  const apiKey = /^ {2}key {5}([a-z0-9]{12})$/m.exec(node.output())?.[1] ?? ""
+  const apiKey = /^ {2}API key +([a-z0-9]{12})$/m.exec(node.output())?.[1] ?? ""
   const secret = printedSecret.exec(node.output())?.[1] ?? ""
   return { apiKey, secret }
 }
 
-export const printedSecret = /^ {2}secret {2}([a-z0-9]{64}) /m
+export const printedSecret = /^ {2}secret +([a-z0-9]{64}) /m
 
 /** Waits until `holds` answers true and gives the milliseconds that it took. Throws after `timeoutMs`. */
 export async function until(

@@ -65,7 +65,7 @@ export function useMay(): (action: OperatorAction | null) => boolean {
 }
 
 /** Logs out and forgets everything that was read. */
-export async function logOut(client: QueryClient): Promise<void> {
+async function logOut(client: QueryClient): Promise<void> {
   await requestJson("POST", "/dashboard/api/auth/sign-out", {}).catch(() => undefined)
   client.clear()
   location.assign("/dashboard/login")

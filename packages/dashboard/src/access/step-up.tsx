@@ -9,6 +9,9 @@ import { ErrorAlert } from "../parts/errors.tsx"
 import { logInWithPasskey } from "./passkeys.ts"
 import { meKey, useMe } from "./session.tsx"
 
+/** The call that asks for it may have come from a dialog or a drawer, which it has to cover. */
+const aboveDialogs = 400
+
 /** Stands once in the shell; a call that wants a fresh login opens it. */
 export function StepUp() {
   const me = useMe()
@@ -57,7 +60,14 @@ export function StepUp() {
     void attempt(() => requestJson("POST", "/dashboard/api/step-up", body))
   }
   return (
-    <Modal opened={open} onClose={() => end(false)} title="Confirm that it is you" centered>
+    <Modal
+      opened={open}
+      onClose={() => end(false)}
+      title="Confirm that it is you"
+      centered
+      zIndex={aboveDialogs}
+      closeButtonProps={{ "aria-label": "Close" }}
+    >
       <form onSubmit={submit}>
         <Stack>
           <Text size="sm" c="dimmed">

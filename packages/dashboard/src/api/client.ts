@@ -61,13 +61,19 @@ export async function call<Name extends OperationName>(
 }
 
 /** The address of an operation, with its path and query filled in. */
-export function addressOf<Name extends OperationName>(name: Name, input: CallInput<Name>): string {
+export const addressOf = <Name extends OperationName>(name: Name, input: CallInput<Name>): string =>
+  addressFrom(addresses[name][1], input)
+
+/** A template with `{parameters}`, filled in. An object in the query travels as one text of JSON. */
+export function addressFrom(template: string, input: { readonly path?: unknown; readonly query?: unknown }): string {
   const parameters = (input.path ?? {}) as Record<string, unknown>
-  const path = addresses[name][1].replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(String(parameters[key])))
+  const path = template.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(String(parameters[key])))
   const query = new URLSearchParams()
-  for (const [key, value] of Object.entries(input.query ?? {})) {
+  for (const [key, value] of Object.entries((input.query ?? {}) as object)) {
     if (value === undefined || value === null || value === "") continue
-    for (const item of Array.isArray(value) ? value : [value]) query.append(key, String(item))
+    for (const item of Array.isArray(value) ? value : [value]) {
+      query.append(key, typeof item === "object" ? JSON.stringify(item) : String(item))
+    }
   }
   return query.size === 0 ? path : `${path}?${query}`
 }
@@ -103,7 +109,8 @@ export async function request(method: string, address: string, body?: unknown): 
   throw failure
 }
 
-async function failureOf(response: Response): Promise<ApiFailure> {
+/** What an answer that is no success says. */
+export async function failureOf(response: Response): Promise<ApiFailure> {
   const envelope = (await response.json().catch(() => ({}))) as {
     code?: number
     message?: string

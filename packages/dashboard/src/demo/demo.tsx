@@ -30,7 +30,9 @@ export function Demo() {
     <Container size="xl" py="lg" component="main">
       <Group justify="space-between" align="flex-start" mb="lg">
         <Group gap="sm" wrap="nowrap" align="flex-start">
-          <Mark size={36} />
+          <Box style={{ flexShrink: 0 }}>
+            <Mark size={36} />
+          </Box>
           <div>
             <Title order={1} size="h3">
               Demo
@@ -84,8 +86,24 @@ function Sides({ state }: { state: DemoState }) {
         />
       </Box>
       <SimpleGrid cols={{ base: 1, sm: 2 }}>
-        <UserSide me={one} other={two} places={state.places} view={first} part={part} isReady={isReady} />
-        <UserSide me={two} other={one} places={state.places} view={second} part={part} isReady={isReady} />
+        <UserSide
+          appId={state.app_id}
+          me={one}
+          other={two}
+          places={state.places}
+          view={first}
+          part={part}
+          isReady={isReady}
+        />
+        <UserSide
+          appId={state.app_id}
+          me={two}
+          other={one}
+          places={state.places}
+          view={second}
+          part={part}
+          isReady={isReady}
+        />
       </SimpleGrid>
     </Stack>
   )

@@ -94,7 +94,7 @@ export function FeedSide({ me, other, session }: SideProps) {
       <ScrollArea
         h={234}
         type="auto"
-        viewportProps={{ tabIndex: 0, role: "feed", "aria-label": `Posts as ${me.name} sees them` }}
+        viewportProps={{ tabIndex: 0, role: "region", "aria-label": `Posts as ${me.name} sees them` }}
       >
         <Stack gap={6} p={4}>
           {posts.length === 0 ? (

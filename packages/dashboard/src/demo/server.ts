@@ -13,6 +13,7 @@ export interface DemoUserFacts {
   readonly name: string
 }
 export interface DemoState {
+  readonly app_id: number
   readonly api_key: string
   readonly users: readonly [DemoUserFacts, DemoUserFacts]
   readonly places: DemoPlaces

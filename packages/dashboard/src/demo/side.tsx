@@ -1,7 +1,6 @@
 // One user: connection, failures, what they do, and what happened to them.
 
-import { Alert, Avatar, Badge, Box, Group, Paper, ScrollArea, Stack, Switch, Text, Title } from "@mantine/core"
-import { relativeTime } from "../parts/time.tsx"
+import { Alert, Anchor, Avatar, Badge, Box, Group, Paper, ScrollArea, Stack, Switch, Text, Title } from "@mantine/core"
 import { CallSide } from "./call.tsx"
 import { Chat, type SideProps } from "./chat.tsx"
 import { FeedSide } from "./feed.tsx"
@@ -17,7 +16,7 @@ const connections: Record<DemoUserView["connection"], readonly [word: string, co
   online: ["online", "teal"],
   reconnecting: ["reconnecting", "yellow"],
   closed: ["closed", "gray"],
-  failed: ["over", "red"],
+  failed: ["ended", "red"],
 }
 
 const failures: readonly [failure: Failure, label: string, hint: string][] = [
@@ -29,11 +28,12 @@ const failures: readonly [failure: Failure, label: string, hint: string][] = [
 export interface UserSideProps extends Omit<SideProps, "session"> {
   view: DemoUserView
   part: Part
+  appId: number
   /** Both users are there, so that they can meet. */
   isReady: boolean
 }
 
-export function UserSide({ me, other, places, view, part, isReady }: UserSideProps) {
+export function UserSide({ me, other, places, view, part, appId, isReady }: UserSideProps) {
   const [word, color] = connections[view.connection]
   return (
     <Paper withBorder radius="md" component="section" aria-label={me.name}>
@@ -88,14 +88,15 @@ export function UserSide({ me, other, places, view, part, isReady }: UserSidePro
           <Box h={320} />
         )}
       </Box>
-      <Log entries={view.log} name={me.name} />
+      <Log entries={view.log} name={me.name} appId={appId} />
     </Paper>
   )
 }
 
+const clockTime = new Intl.DateTimeFormat("en", { timeStyle: "medium", hourCycle: "h23" })
 const colors: Record<LogEntry["tone"], string> = { info: "gray", good: "teal", bad: "red" }
 
-const Log = ({ entries, name }: { entries: readonly LogEntry[]; name: string }) => (
+const Log = ({ entries, name, appId }: { entries: readonly LogEntry[]; name: string; appId: number }) => (
   <ScrollArea
     h={220}
     type="auto"
@@ -114,14 +115,21 @@ const Log = ({ entries, name }: { entries: readonly LogEntry[]; name: string }) 
               {text}
             </Text>
             <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
-              {relativeTime(at)}
+              {clockTime.format(at)}
             </Text>
           </Group>
           {facts.length > 0 ? (
             <Group gap={6} mt={2}>
               {facts.map(([fact, value]) => (
                 <Text key={fact} size="xs" c="dimmed" className="weir-break">
-                  {fact} <code>{value}</code>
+                  {fact}{" "}
+                  {fact === "decision" ? (
+                    <Anchor size="xs" href={`/dashboard/apps/${appId}/why/${value}`} target="_blank" rel="noreferrer">
+                      {value}
+                    </Anchor>
+                  ) : (
+                    <code>{value}</code>
+                  )}
                 </Text>
               ))}
             </Group>

@@ -1,7 +1,7 @@
 // One user of the demo: a client of the public SDK, what went on with it, and the failures that can be switched on.
 
 import { type ConnectionState, type Socket, WeirApiError, WeirClient, WeirConnectionError } from "@weir/sdk-client"
-import { type DemoState, type DemoUserFacts, readToken, revokeUser, tokenProvider } from "./server.ts"
+import { type DemoState, type DemoUserFacts, readToken, revokeUser, type TokenKind, tokenProvider } from "./server.ts"
 
 export type Failure = "expire" | "revoke" | "narrow"
 
@@ -107,6 +107,12 @@ export function createDemoUser({ api_key }: DemoState, { id, name }: DemoUserFac
     change({ session: view.session + 1 })
   }
 
+  /** Requests carry the new token at once; the provider is asked when it runs out. */
+  async function give(kind: TokenKind): Promise<void> {
+    await client.setToken(await readToken(id, kind))
+    await client.setToken(tokenProvider(id, kind))
+  }
+
   /** What switching on does; what it leads to comes over the wire. */
   const causes: Record<Failure, () => Promise<void>> = {
     async expire() {
@@ -125,7 +131,7 @@ export function createDemoUser({ api_key }: DemoState, { id, name }: DemoUserFac
       ])
     },
     async narrow() {
-      await client.setToken(tokenProvider(id, "narrow"))
+      await give("narrow")
       say("info", "From now on requests carry a token that may read and change nothing")
     },
   }
@@ -147,7 +153,7 @@ export function createDemoUser({ api_key }: DemoState, { id, name }: DemoUserFac
     async setFailure(failure) {
       change({ busy: true })
       if (view.failure !== null) {
-        await attempt("No new token", () => client.setToken(tokenProvider(id, "full")))
+        await attempt("No new token", () => give("full"))
         say("info", "A new token was asked for, as after a fresh login")
         change({ failure: null })
       }

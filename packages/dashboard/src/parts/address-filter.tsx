@@ -23,6 +23,10 @@ export function useFilter(name: string): [value: string, set: (value: string) =>
   return [parameters.get(name) ?? "", set]
 }
 
+/** Whether a filter of users' ids can find anything: letters, digits, @, _ and -, up to 255. */
+export const isUserIdLike = (text: string): boolean => /^[@\w-]{1,255}$/.test(text)
+export const userIdRule = "letters, digits, @, _ and -"
+
 export interface FilterInputProps extends Omit<TextInputProps, "value" | "onChange"> {
   /** The parameter of the address. */
   parameter: string

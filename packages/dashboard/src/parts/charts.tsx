@@ -1,13 +1,13 @@
 // Charts over time, each with the same numbers as a table for those who cannot see it.
 
-import "@mantine/charts/styles.css"
-import { AreaChart, BarChart } from "@mantine/charts"
-import { Box, VisuallyHidden } from "@mantine/core"
+import { Box, Group, VisuallyHidden } from "@mantine/core"
+import { Plot, SeriesName } from "./plot.tsx"
 
 export interface Series {
   /** Key of the points. */
   readonly name: string
   readonly label: string
+  /** Colour and shade of the theme, such as `teal.6`. */
   readonly color: string
 }
 
@@ -23,40 +23,48 @@ export interface TimeChartProps {
   kind?: "bar" | "area"
   unit?: string
   height?: number
+  /** Names below the drawing; without it where there is more than one. */
+  legend?: boolean
 }
 
 const hourFormat = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
 const dayFormat = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", hour: "2-digit", hourCycle: "h23" })
 const numberFormat = new Intl.NumberFormat("en", { maximumFractionDigits: 2 })
+const compactFormat = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 })
+/** From here a number is too long for the axis. */
+const compactFrom = 10_000
 const dayMs = 24 * 60 * 60_000
 /** Rows of the table that stands for the chart. */
 const readRowsMax = 24
 
-export function TimeChart({ title, points, series, kind = "area", unit = "", height = 200 }: TimeChartProps) {
+export function TimeChart({
+  title,
+  points,
+  series,
+  kind = "area",
+  unit = "",
+  height = 200,
+  legend = series.length > 1,
+}: TimeChartProps) {
   const span = (points.at(-1)?.at ?? 0) - (points[0]?.at ?? 0)
   const format = span > dayMs ? dayFormat : hourFormat
-  const data = points.map((point) => ({ ...point, when: format.format(point.at) }))
-  const shared = {
-    h: height,
-    data,
-    dataKey: "when",
-    series: series.map(({ name, label, color }) => ({ name, label, color })),
-    withLegend: series.length > 1,
-    valueFormatter: (value: number) => `${numberFormat.format(value)}${unit}`,
-    tickLine: "none" as const,
-    gridAxis: "x" as const,
-    xAxisProps: { minTickGap: 48 },
-    yAxisProps: { width: 48 },
-  }
+  const timeText = (at: number): string => format.format(at)
+  const valueText = (value: number): string => `${numberFormat.format(value)}${unit}`
   return (
     <Box component="figure" m={0}>
       <div aria-hidden="true">
-        {kind === "bar" ? (
-          <BarChart {...shared} type="stacked" />
-        ) : (
-          <AreaChart {...shared} curveType="monotone" withDots={false} strokeWidth={2} fillOpacity={0.15} />
-        )}
+        <Plot
+          points={points}
+          series={series}
+          kind={kind}
+          height={height}
+          timeText={timeText}
+          // The unit stands beside each value; on the axis it would only take room.
+          axisText={(value) => (value < compactFrom ? numberFormat : compactFormat).format(value)}
+          valueText={valueText}
+        />
       </div>
+      {legend ? <Legend series={series} /> : null}
       <VisuallyHidden component="figcaption">
         <table>
           <caption>{title}</caption>
@@ -71,14 +79,12 @@ export function TimeChart({ title, points, series, kind = "area", unit = "", hei
             </tr>
           </thead>
           <tbody>
-            {data.slice(-readRowsMax).map((point) => (
+            {points.slice(-readRowsMax).map((point) => (
               <tr key={point.at}>
-                <th scope="row">{point.when}</th>
+                <th scope="row">{timeText(point.at)}</th>
                 {series.map(({ name }) => {
-                  const value = (point as Readonly<Record<string, unknown>>)[name]
-                  return (
-                    <td key={name}>{typeof value === "number" ? `${numberFormat.format(value)}${unit}` : "no data"}</td>
-                  )
+                  const value = point[name]
+                  return <td key={name}>{typeof value === "number" ? valueText(value) : "no data"}</td>
                 })}
               </tr>
             ))}
@@ -88,3 +94,11 @@ export function TimeChart({ title, points, series, kind = "area", unit = "", hei
     </Box>
   )
 }
+
+const Legend = ({ series }: { series: readonly Series[] }) => (
+  <Group gap="xs" mt="xs" aria-hidden="true">
+    {series.map(({ name, label, color }) => (
+      <SeriesName key={name} label={label} color={color} />
+    ))}
+  </Group>
+)

@@ -33,7 +33,7 @@ export function ConfirmDialog({
   onConfirm,
 }: ConfirmDialogProps) {
   return (
-    <Modal opened={opened} onClose={onClose} title={title} centered>
+    <Modal closeButtonProps={{ "aria-label": "Close" }} opened={opened} onClose={onClose} title={title} centered>
       <Confirmation {...{ onClose, confirm, typed, dangerous, busy, error, onConfirm }}>{children}</Confirmation>
     </Modal>
   )
@@ -69,7 +69,7 @@ function Confirmation({ onClose, children, confirm, typed, dangerous, busy, erro
           </Button>
           <Button
             type="submit"
-            color={dangerous ? "red" : undefined}
+            color={dangerous ? "red.9" : undefined}
             loading={busy}
             disabled={typed !== undefined && words.trim() !== typed}
           >

@@ -19,7 +19,7 @@ export function EmptyState({ icon: Shape, title, children, action }: EmptyStateP
         <ThemeIcon size={48} radius="xl" variant="light" aria-hidden>
           <Shape size={22} />
         </ThemeIcon>
-        <Title order={3} size="h4" ta="center">
+        <Title order={2} size="h4" ta="center">
           {title}
         </Title>
         {children ? (

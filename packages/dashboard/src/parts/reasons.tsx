@@ -17,11 +17,12 @@ const looks = {
 
 export function Reasons({ reasons }: { reasons: readonly Reason[] }) {
   return (
-    <Timeline bulletSize={22} lineWidth={2} component="ol" p={0} m={0}>
+    <Timeline bulletSize={22} lineWidth={2} role="list">
       {reasons.map(({ check, passed, detail }, index) => {
         const { color, icon: Shape, word } = looks[passed === null ? "skipped" : passed ? "passed" : "failed"]
         return (
           <Timeline.Item
+            role="listitem"
             // biome-ignore lint/suspicious/noArrayIndexKey: a check may stand twice, and the order never changes
             key={index}
             bullet={

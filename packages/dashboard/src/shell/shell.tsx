@@ -15,6 +15,7 @@ import {
   UnstyledButton,
   useComputedColorScheme,
   useMantineColorScheme,
+  VisuallyHidden,
 } from "@mantine/core"
 import { useDisclosure } from "@mantine/hooks"
 import { MoonIcon, PersonIcon, PlayIcon, PlusIcon, SignOutIcon, SunIcon } from "@primer/octicons-react"
@@ -57,7 +58,7 @@ export function Shell({ pages, children }: { pages: readonly Page[]; children: R
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar aria-label="Pages">
+      <AppShell.Navbar aria-label="Pages" className="weir-drawer" data-opened={opened || undefined}>
         <Navigation pages={pages} onGo={close} />
       </AppShell.Navbar>
       <AppShell.Main id="main" tabIndex={-1}>
@@ -89,6 +90,7 @@ function AppChoice() {
         w={{ base: 170, sm: 230 }}
         size="sm"
         nothingFoundMessage="No app of this name"
+        styles={{ input: { textOverflow: "ellipsis" } }}
       />
       {may("apps.manage") ? (
         <Tooltip label="New app">
@@ -133,8 +135,9 @@ function Account() {
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
-        <UnstyledButton aria-label={`Account of ${operator.name}`}>
-          <Avatar name={operator.name} color="initials" radius="xl" size={32} />
+        <UnstyledButton>
+          <Avatar name={operator.name} color="initials" radius="xl" size={32} aria-hidden />
+          <VisuallyHidden>Account of {operator.name}</VisuallyHidden>
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>

@@ -101,6 +101,13 @@ export const updateAppState = operation({
   summary: "Renames an app, suspends it or lets it run again, and turns its switches.",
   access: ["operator"],
   needs: "apps.manage",
+  // What shuts everybody out, and what lowers the gate: an app in development is let to do so.
+  stepUp: ({ body }) => {
+    const { suspended, disable_auth_checks, allow_basic_auth, environment } = body as Record<string, unknown>
+    return (
+      suspended === true || disable_auth_checks === true || allow_basic_auth === true || environment === "development"
+    )
+  },
   params: AppPath,
   query: Empty,
   body: Type.Object({
@@ -195,6 +202,7 @@ export const updateTokenPolicy = operation({
   summary: "Sets a preset, or single rules on top of what holds.",
   access: ["operator"],
   needs: "policy.manage",
+  // Besides, whatever makes the policy that holds weaker: only the server can tell.
   stepUp: ({ body }) => (body as { preset?: string }).preset === "compatible",
   params: AppPath,
   query: Empty,

@@ -38,7 +38,23 @@ export const SecretResponse = Type.Object({
   last_client: OrNull(Type.String()),
   last_address: OrNull(Type.String()),
   /** Counted over the last 30 days. */
-  usage: Type.Object({ tokens: Type.Integer(), users: Type.Integer(), clients: Type.Array(Type.String()) }),
+  usage: Type.Object({
+    tokens: Type.Integer(),
+    users: Type.Integer(),
+    /** The latest first. */
+    clients: Type.Array(Type.String()),
+    /** Those with most tokens, which come first; what is missing to `tokens` came from others. */
+    by_client: Type.Array(
+      Type.Object({
+        /** As it called itself; null: it did not. */
+        client: OrNull(Type.String()),
+        tokens: Type.Integer(),
+        /** None of what backends did as the app itself. */
+        users: Type.Integer(),
+        last_seen_at: Timestamp,
+      }),
+    ),
+  }),
 })
 
 export const KeyResponse = Type.Object({

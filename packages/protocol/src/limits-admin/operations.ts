@@ -60,6 +60,16 @@ const LimitsView = Type.Object({
   updated_at: OrNull(Timestamp),
   /** What holds for each operation now, on each platform alike. */
   limits: Type.Record(Type.String(), Type.Object({ app: PerMinute, user: PerMinute, address: PerMinute })),
+  /**
+   * What the app has used in this minute: by platform, operations that were called. Nodes that count together know of
+   * each other's with a delay of a second or so.
+   */
+  usage: Type.Object({
+    server_side: ByOperation,
+    ios: ByOperation,
+    android: ByOperation,
+    web: ByOperation,
+  }),
 })
 
 export const getLimits = operation({

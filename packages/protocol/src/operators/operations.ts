@@ -7,8 +7,10 @@ import { Answer, Empty, Timestamp } from "../schemas.ts"
 import { type OperatorAction, type OperatorRole, operatorActions, operatorRoles } from "./roles.ts"
 
 const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-export const OperatorRoleSchema = Type.Unsafe<OperatorRole>({ type: "string", enum: [...operatorRoles] })
-const OperatorActionSchema = Type.Unsafe<OperatorAction>({ type: "string", enum: [...operatorActions] })
+export const OperatorRoleSchema = Type.Unsafe<OperatorRole>(Type.Union(operatorRoles.map((role) => Type.Literal(role))))
+const OperatorActionSchema = Type.Unsafe<OperatorAction>(
+  Type.Union(operatorActions.map((action) => Type.Literal(action))),
+)
 
 const operatorIdPattern = "^[A-Za-z0-9_-]{1,64}$"
 const emailCharsMax = 254
@@ -90,7 +92,11 @@ export const listOperators = operation({
   params: Empty,
   query: Empty,
   body: null,
-  output: Answer({ operators: Type.Array(Operator) }),
+  output: Answer({
+    operators: Type.Array(Operator),
+    /** What each role may, from the most powerful down. */
+    roles: Type.Array(Type.Object({ role: OperatorRoleSchema, actions: Type.Array(OperatorActionSchema) })),
+  }),
   status: 200,
   errors: [],
 })

@@ -5,8 +5,10 @@
 import type { Clock } from "../base/clock.ts"
 
 export interface Attempts {
-  /** Counts one attempt. 0: it may be looked at; else milliseconds until the next may. */
-  take(who: string): number
+  /** Milliseconds until the next attempt may be looked at; 0: now. */
+  leftMs(who: string): number
+  /** Counts one attempt. */
+  take(who: string): void
   /** The last attempt was right: it does not count. */
   giveBack(who: string): void
   /** As if there had been none. */
@@ -29,6 +31,11 @@ export function createAttempts({ attemptsMax, windowMs, clock }: AttemptsOptions
   const endsAtMs = new Float64Array(bucketsMax)
   const bucketOf = (who: string): number => Bun.hash.xxHash32(who, seed) % bucketsMax
   return {
+    leftMs(who) {
+      const bucket = bucketOf(who)
+      const left = (endsAtMs[bucket] as number) - clock.monotonic()
+      return left > 0 && (counts[bucket] as number) >= attemptsMax ? left : 0
+    },
     take(who) {
       const bucket = bucketOf(who)
       const nowMs = clock.monotonic()
@@ -36,9 +43,7 @@ export function createAttempts({ attemptsMax, windowMs, clock }: AttemptsOptions
         counts[bucket] = 0
         endsAtMs[bucket] = nowMs + windowMs
       }
-      if ((counts[bucket] as number) >= attemptsMax) return (endsAtMs[bucket] as number) - nowMs
       counts[bucket] = (counts[bucket] as number) + 1
-      return 0
     },
     giveBack(who) {
       const bucket = bucketOf(who)

@@ -60,6 +60,7 @@ function operationOf(operation: Operation): Json {
     tags: [operation.tag],
     summary: operation.summary,
     "x-weir-access": [...operation.access],
+    ...(operation.needs === undefined ? {} : { "x-weir-needs": operation.needs }),
     parameters: [
       ...parametersOf("path", operation.params as unknown as ObjectSchema),
       ...(isAdmin ? [] : keyParameters),

@@ -8,7 +8,8 @@ const gzipBytesMin = 1400
 
 const exposedHeaders = "x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, x-decision-id, date"
 
-// No cookies are ever used, so any origin may call: the token, not the origin, is the credential (contract/auth.md §9).
+// Any origin may call: the token, not the origin, is the credential (contract/auth.md §9). Without
+// `access-control-allow-credentials` no browser sends a cookie along, and where one counts, own-page.ts asks for more.
 const baseHeaders: Record<string, string> = {
   "content-type": "application/json; charset=utf-8",
   "access-control-allow-origin": "*",

@@ -17,7 +17,7 @@ export default function AppAudit() {
         What operators did to this app, and what happened to its security. The chain spans all apps; it is checked in
         the{" "}
         <Anchor component={Link} href="/audit" size="sm" inherit underline="always">
-          audit of the deployment
+          deployment audit
         </Anchor>
         .
       </PageHeader>

@@ -10,7 +10,7 @@ export default function DeploymentAudit() {
   const list = useList("ListAudit", {}, ({ entries }) => entries)
   return (
     <>
-      <PageHeader title="Audit of the deployment" actions={<ExportButton app={null} />}>
+      <PageHeader title="Deployment audit" actions={<ExportButton app={null} />}>
         Everything that operators did, in all apps. Each entry carries the hash of the one before, so that a change
         shows.
       </PageHeader>

@@ -3,7 +3,7 @@ import { page as define } from "../page.ts"
 
 export const page = define(
   {
-    title: "Audit of the deployment",
+    title: "Deployment audit",
     path: "/audit",
     scope: "deployment",
     needs: "audit.read",

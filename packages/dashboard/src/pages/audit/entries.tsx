@@ -10,7 +10,8 @@ import { EmptyState } from "../../parts/empty.tsx"
 import { Facts } from "../../parts/facts.tsx"
 import { Section } from "../../parts/section.tsx"
 import { DataTable } from "../../parts/table.tsx"
-import { absoluteTime, TimeAgo } from "../../parts/time.tsx"
+import { absoluteTime } from "../../parts/time.tsx"
+import { When } from "../../parts/when.tsx"
 import { useApps } from "../../shell/apps.tsx"
 import { changesOf, shownValue } from "./changes.ts"
 
@@ -53,12 +54,15 @@ export function Entries({ list, shownApp }: EntriesProps) {
           onOpen={setOpen}
           columns={[
             { header: "No.", numeric: true, cell: ({ seq }) => seq, wide: true },
-            { header: "When", cell: ({ at }) => <TimeAgo at={at} /> },
+            {
+              header: "When",
+              cell: ({ at }) => <When at={at} />,
+            },
             { header: "Action", cell: ({ action }) => <Code>{action}</Code> },
             {
               header: "By",
               cell: ({ actor }) => (
-                <Text span size="sm" className="weir-break">
+                <Text size="sm" truncate maw={200} title={actor}>
                   {actor}
                 </Text>
               ),
@@ -68,7 +72,7 @@ export function Entries({ list, shownApp }: EntriesProps) {
                   {
                     header: "App",
                     cell: ({ app_id }: Entry) => (
-                      <Text span size="sm" c={app_id === null ? "dimmed" : undefined}>
+                      <Text size="sm" truncate maw={150} c={app_id === null ? "dimmed" : undefined}>
                         {nameOf(app_id)}
                       </Text>
                     ),
@@ -105,7 +109,14 @@ export function Entries({ list, shownApp }: EntriesProps) {
           }
         />
       </Section>
-      <Drawer opened={open !== null} onClose={() => setOpen(null)} title="Audit entry" position="right" size="lg">
+      <Drawer
+        closeButtonProps={{ "aria-label": "Close" }}
+        opened={open !== null}
+        onClose={() => setOpen(null)}
+        title="Audit entry"
+        position="right"
+        size="lg"
+      >
         {open === null ? null : <Details entry={open} app={nameOf(open.app_id)} />}
       </Drawer>
     </>

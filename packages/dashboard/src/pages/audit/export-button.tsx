@@ -23,13 +23,20 @@ export function ExportButton({ app }: ExportButtonProps) {
         { query: app === null ? {} : { app } },
         `weir-audit-${app === null ? "" : `app-${app}-`}${new Date().toISOString().slice(0, 10)}.jsonl`,
       ),
-    onSuccess: () => setOpened(false),
+    // It would cover the question who one is.
+    onMutate: () => setOpened(false),
+    onError: () => setOpened(true),
   })
   if (!may("audit.export")) return null
   return (
     <Popover opened={opened} onChange={setOpened} position="bottom-end" width={320} withinPortal trapFocus>
       <Popover.Target>
-        <Button variant="default" leftSection={<DownloadIcon />} onClick={() => setOpened(!opened)}>
+        <Button
+          variant="default"
+          leftSection={<DownloadIcon />}
+          loading={save.isPending}
+          onClick={() => setOpened(!opened)}
+        >
           Export
         </Button>
       </Popover.Target>
@@ -41,9 +48,7 @@ export function ExportButton({ app }: ExportButtonProps) {
               : "The entries of this app as JSON Lines. Only an export of the whole deployment can be verified."}
           </Text>
           {save.error ? <ErrorAlert error={save.error} title="Nothing was exported" /> : null}
-          <Button onClick={() => save.mutate()} loading={save.isPending}>
-            Save file
-          </Button>
+          <Button onClick={() => save.mutate()}>Save file</Button>
         </Stack>
       </Popover.Dropdown>
     </Popover>

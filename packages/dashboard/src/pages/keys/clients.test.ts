@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
-import { byClient, clientName } from "./clients.ts"
+import { clientName, clientUses } from "./clients.ts"
+import type { Secret } from "./wire.ts"
 
 test("a client's words are taken apart into name and version, and stay whole where they have none", () => {
   expect(clientName("weir-sdk-client-0.1.0")).toEqual({ name: "weir-sdk-client", version: "0.1.0" })
@@ -10,30 +11,36 @@ test("a client's words are taken apart into name and version, and stay whole whe
   expect(clientName("| x")).toEqual({ name: "| x", version: null })
 })
 
-test("tokens are added up by client: users count once, the latest time stays", () => {
-  const tokens = [
-    { client: "a-1.0", user_id: "u1", uses: 2, last_seen: "2026-01-01T00:00:00.000Z" },
-    { client: "a-1.0", user_id: "u1", uses: 3, last_seen: "2026-01-03T00:00:00.000Z" },
-    { client: null, user_id: "u2", uses: 1, last_seen: "2026-01-02T00:00:00.000Z" },
-  ]
-  expect(byClient(tokens, "unnamed")).toEqual([
-    {
-      client: "a-1.0",
-      name: "a",
-      version: "1.0",
-      tokens: 2,
+test("clients of all secrets, most tokens first; what is not told one by one is still counted", () => {
+  const last_seen_at = "2026-01-01T00:00:00.000Z"
+  const secret = (kid: string, tokens: number, counts: readonly number[]): Secret => ({
+    kid,
+    state: "active",
+    alg: "HS256",
+    label: "",
+    imported: false,
+    created_by: "",
+    created_at: last_seen_at,
+    state_since: last_seen_at,
+    last_used_at: last_seen_at,
+    last_client: null,
+    last_address: null,
+    usage: {
+      tokens,
       users: 1,
-      uses: 5,
-      lastSeen: "2026-01-03T00:00:00.000Z",
+      clients: [],
+      by_client: counts.map((count, index) => ({ client: `${kid}-${index}`, tokens: count, users: 1, last_seen_at })),
     },
-    {
-      client: "unnamed",
-      name: "unnamed",
-      version: null,
-      tokens: 1,
-      users: 1,
-      uses: 1,
-      lastSeen: "2026-01-02T00:00:00.000Z",
-    },
+  })
+  const secrets = [secret("old", 20, [9, 4]), secret("new", 6, [6]), secret("idle", 0, [])]
+  const names = (max: number) => clientUses(secrets, max).uses.map(({ secret, client }) => [secret.kid, client])
+  expect(names(10)).toEqual([
+    ["old", "old-0"],
+    ["new", "new-0"],
+    ["old", "old-1"],
   ])
+  expect(clientUses(secrets, 10).rest).toBe(7)
+  expect(names(1)).toEqual([["old", "old-0"]])
+  expect(clientUses(secrets, 1).rest).toBe(17)
+  expect(clientUses([], 1)).toEqual({ uses: [], rest: 0 })
 })

@@ -1,15 +1,16 @@
-// Names of clients as they call themselves in X-Stream-Client, taken apart into a name and a version. Pure.
+// Names of clients as they call themselves in X-Stream-Client, taken apart into a name and a version, and what each
+// did. Pure.
 
-/** What one client did, of all the tokens that were looked at. */
+import type { Secret } from "./wire.ts"
+
+/** What one client did with one secret. */
 export interface ClientUse {
-  readonly client: string
-  readonly name: string
-  readonly version: string | null
+  readonly secret: Secret
+  /** As it called itself; null: it did not. */
+  readonly client: string | null
   readonly tokens: number
   readonly users: number
-  /** Requests and sockets. */
-  readonly uses: number
-  readonly lastSeen: string
+  readonly lastSeenAt: string
 }
 
 /** «name» and «version» of a client's own words: `weir-sdk-client-0.1.0`, `app/2.4`, `some-client-v1.2.0-beta.1`. */
@@ -22,28 +23,18 @@ export function clientName(client: string): { readonly name: string; readonly ve
     : { name: match[1] as string, version: match[2] as string }
 }
 
-interface Seen {
-  readonly client: string | null
-  readonly user_id: string | null
-  readonly uses: number
-  readonly last_seen: string
-}
-
-/** Adds up tokens by client, those with most of them first. */
-export function byClient(tokens: readonly Seen[], unnamed: string): ClientUse[] {
-  const groups = Map.groupBy(tokens, ({ client }) => client ?? unnamed)
-  return [...groups]
-    .map(([client, seen]) => ({
+/** Clients of all secrets, those with most tokens first; `rest` is of those that are not told one by one. */
+export function clientUses(secrets: readonly Secret[], max: number): { uses: ClientUse[]; rest: number } {
+  const all = secrets.flatMap((secret) =>
+    secret.usage.by_client.map(({ client, tokens, users, last_seen_at }) => ({
+      secret,
       client,
-      ...clientName(client),
-      tokens: seen.length,
-      users: new Set(seen.map(({ user_id }) => user_id)).size,
-      uses: seen.reduce((total, { uses }) => total + uses, 0),
-      lastSeen:
-        seen
-          .map(({ last_seen }) => last_seen)
-          .toSorted()
-          .at(-1) ?? "",
-    }))
-    .toSorted((a, b) => b.tokens - a.tokens || (a.client < b.client ? -1 : 1))
+      tokens,
+      users,
+      lastSeenAt: last_seen_at,
+    })),
+  )
+  const uses = all.toSorted((a, b) => b.tokens - a.tokens).slice(0, max)
+  const total = secrets.reduce((sum, { usage }) => sum + usage.tokens, 0)
+  return { uses, rest: total - uses.reduce((sum, { tokens }) => sum + tokens, 0) }
 }

@@ -24,7 +24,7 @@ export function RenameKey({ apiKey: { api_key, label }, onClose }: KeyDialogProp
     update.mutate({ path: { app: String(app), api_key }, body: { label: name.trim() } }, { onSuccess: onClose })
   }
   return (
-    <Modal opened onClose={onClose} title="Rename the key" centered>
+    <Modal closeButtonProps={{ "aria-label": "Close" }} opened onClose={onClose} title="Rename the key" centered>
       <form onSubmit={submit}>
         <Stack>
           {update.error ? <ErrorAlert error={update.error} title="The key was not renamed" /> : null}

@@ -6,7 +6,6 @@ import { AlertIcon, KebabHorizontalIcon, SearchIcon, ShieldLockIcon, SyncIcon } 
 import { useState } from "react"
 import { Link, useParams } from "wouter"
 import { useMay } from "../../access/session.tsx"
-import { ApiFailure } from "../../api/client.ts"
 import { useRead } from "../../api/queries.ts"
 import { Copyable } from "../../parts/copy.tsx"
 import { EmptyState } from "../../parts/empty.tsx"
@@ -24,7 +23,7 @@ import { SecretTable } from "./secret-table.tsx"
 import { OffBadge } from "./state-badge.tsx"
 import { StateDialog, stepTitle } from "./state-dialog.tsx"
 import { ClientUsage, UsageBars } from "./usage.tsx"
-import { type Secret, type SecretState, usageEveryMs } from "./wire.ts"
+import { isAbsent, type Secret, type SecretState, usageEveryMs } from "./wire.ts"
 
 export default function KeyPage() {
   const app = useApp()
@@ -42,8 +41,7 @@ export default function KeyPage() {
   const [dialog, setDialog] = useState<"rename" | "switch" | null>(null)
   const key = data?.key
   if (error) {
-    const isAbsent = error instanceof ApiFailure && (error.status === 404 || error.status === 400)
-    return isAbsent ? (
+    return isAbsent(error) ? (
       <EmptyState
         icon={SearchIcon}
         title="This app has no such key"
@@ -123,7 +121,7 @@ export default function KeyPage() {
         <Facts
           facts={[
             ["API key", <Copyable key="key" value={apiKey} label="API key" />],
-            ["State", key === undefined ? null : key.disabled ? <OffBadge key="off" /> : "in use"],
+            ["State", key === undefined ? null : key.disabled ? <OffBadge key="off" /> : "switched on"],
             ["Made", key === undefined ? null : <TimeAgo key="at" at={key.created_at} />],
           ]}
         />
@@ -146,7 +144,7 @@ export default function KeyPage() {
         />
       </Section>
       <UsageBars title="Use of each secret" secrets={secrets} />
-      <ClientUsage apiKey={apiKey} />
+      <ClientUsage secrets={secrets} />
       <AddSecret apiKey={apiKey} opened={adding} onClose={close} />
       <StateDialog apiKey={apiKey} change={change} ofKey={secrets} onClose={() => setChange(null)} />
       {receiptOf === null ? null : <RevokedReceipt secret={receiptOf} onClose={() => setReceiptOf(null)} />}
@@ -198,6 +196,7 @@ function AddSecret({ apiKey, opened, onClose }: { apiKey: string; opened: boolea
   }
   return (
     <Modal
+      closeButtonProps={{ "aria-label": "Close" }}
       opened={opened}
       onClose={end}
       title={made === null ? "Add a secret" : "The secret was added"}

@@ -112,7 +112,7 @@ function KeyCard({ apiKey: key }: { apiKey: Key }) {
         <Copyable value={key.api_key} label="API key" />
         {key.disabled ? <OffBadge /> : null}
         {isRotating ? (
-          <Badge color="orange" variant="outline" tt="none">
+          <Badge color="yellow.4" variant="filled" autoContrast tt="none">
             rotation under way
           </Badge>
         ) : null}

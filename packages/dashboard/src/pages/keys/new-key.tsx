@@ -11,7 +11,14 @@ import { labelCharsMax } from "./wire.ts"
 
 export function NewKey({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal opened={opened} onClose={onClose} title="New key" centered size="lg">
+    <Modal
+      closeButtonProps={{ "aria-label": "Close" }}
+      opened={opened}
+      onClose={onClose}
+      title="New key"
+      centered
+      size="lg"
+    >
       <Content onClose={onClose} />
     </Modal>
   )

@@ -4,8 +4,8 @@ import { Anchor, Modal, Skeleton, Stack, Text } from "@mantine/core"
 import { Link } from "wouter"
 import { useList } from "../../api/lists.ts"
 import { ErrorAlert } from "../../parts/errors.tsx"
+import { Receipt } from "../../parts/receipt.tsx"
 import { useApp, useAppPath } from "../../shell/apps.tsx"
-import { Receipt } from "../revocations/receipt.tsx"
 import { nameOf } from "./rotation.ts"
 import type { Secret } from "./wire.ts"
 
@@ -21,7 +21,14 @@ export function RevokedReceipt({ secret, onClose }: { secret: Secret; onClose: (
   )
   const found = rows?.find(({ level, target }) => level === "kid" && target === secret.kid)
   return (
-    <Modal opened onClose={onClose} title={`Receipt of ${nameOf(secret)}`} centered size="lg">
+    <Modal
+      closeButtonProps={{ "aria-label": "Close" }}
+      opened
+      onClose={onClose}
+      title={`Receipt of ${nameOf(secret)}`}
+      centered
+      size="lg"
+    >
       {error ? <ErrorAlert error={error} title="The revocations could not be read" retry={retry} /> : null}
       {rows === undefined && !error ? <Skeleton height={220} radius="md" /> : null}
       {found?.receipt ? <Receipt receipt={found.receipt} /> : null}

@@ -23,6 +23,8 @@ import { type Secret, waitEveryMs } from "./wire.ts"
 
 const changed = ["ListKeys", "GetKey"] as const
 const sessionsReadMax = 100
+/** No new token of a secret for so long: nobody signs with it any more. */
+const signingStoppedMs = 10 * 60_000
 
 export function Make({ apiKey, old, onMade }: { apiKey: string; old: Secret; onMade: (made: MadeSecret) => void }) {
   return (
@@ -143,12 +145,15 @@ export function Wait({ apiKey, rotation: { next, old }, made, onGoOn }: WaitProp
             <DeployCode apiKey={apiKey} kid={next.kid} />
           </Alert>
         )}
-        {signedLate > 0 ? (
+        {signedLate === null ? null : (
           <Alert color="orange" icon={<AlertIcon />} title="Something still signs with the old secret">
-            {counted(signedLate, "token")} of the latest {sessionsReadMax} {signedLate === 1 ? "was" : "were"} issued
-            with it after it began to retire. Look for a backend that was not restarted.
+            <Text size="sm">
+              {counted(signedLate.tokens, "token")} of the latest {sessionsReadMax}{" "}
+              {signedLate.tokens === 1 ? "was" : "were"} issued with it after it began to retire, the last one{" "}
+              <TimeAgo at={signedLate.latest} />. Look for a backend that was not restarted.
+            </Text>
           </Alert>
-        ) : null}
+        )}
         <SimpleGrid cols={{ base: 1, sm: 2 }}>
           <Side title="Old" secret={old}>
             {cutOff === undefined
@@ -225,8 +230,8 @@ function Side({ title, secret, children }: { title: string; secret: Secret; chil
   )
 }
 
-/** How many of the latest tokens were issued with a secret after it began to retire. */
-function useSignedLate({ kid, state_since }: Secret): number {
+/** Tokens that were issued with a secret after it began to retire, while that still goes on; null: it does not. */
+function useSignedLate({ kid, state_since }: Secret): { tokens: number; latest: string } | null {
   const app = useApp()
   const may = useMay()
   const { rows } = useList(
@@ -235,9 +240,13 @@ function useSignedLate({ kid, state_since }: Secret): number {
     ({ sessions }) => sessions,
     { everyMs: waitEveryMs, enabled: may("users.read") },
   )
-  return (rows ?? []).filter(
-    (session) => session.kid === kid && session.issued_at !== null && session.issued_at > state_since,
-  ).length
+  const issued = (rows ?? [])
+    .flatMap(({ kid: signer, issued_at }) => (signer === kid && issued_at !== null ? [issued_at] : []))
+    .filter((at) => at > state_since)
+    .toSorted()
+  const latest = issued.at(-1)
+  if (latest === undefined || Date.now() - Date.parse(latest) > signingStoppedMs) return null
+  return { tokens: issued.length, latest }
 }
 
 function NewSecret({ secret }: { secret: Secret }) {

@@ -1,11 +1,10 @@
 // A rotation from beginning to end. The step follows from the states of the secrets, so one may leave and come back.
 
-import { Anchor, Button, Group, Skeleton, Stepper, Text } from "@mantine/core"
+import { Anchor, Box, Button, Group, Progress, Skeleton, Stepper, Text } from "@mantine/core"
 import { useMediaQuery } from "@mantine/hooks"
 import { KeyIcon, SearchIcon } from "@primer/octicons-react"
 import { useState } from "react"
 import { Link, useParams } from "wouter"
-import { ApiFailure } from "../../api/client.ts"
 import { useRead } from "../../api/queries.ts"
 import { EmptyState } from "../../parts/empty.tsx"
 import { ErrorAlert } from "../../parts/errors.tsx"
@@ -15,7 +14,7 @@ import { Done, DryRun, type Ended, Revoke } from "./rotate-end.tsx"
 import { Activate, Make, Wait } from "./rotate-steps.tsx"
 import { type Rotation, rotationOf } from "./rotation.ts"
 import type { MadeSecret } from "./secret-form.tsx"
-import { waitEveryMs } from "./wire.ts"
+import { isAbsent, waitEveryMs } from "./wire.ts"
 
 const steps = [
   ["Make", "a secret that stands by"],
@@ -41,11 +40,10 @@ export default function Rotate() {
   const [made, setMade] = useState<MadeSecret | null>(null)
   const [passed, setPassed] = useState<Passed | null>(null)
   const [ended, setEnded] = useState<Ended | null>(null)
-  const isNarrow = useMediaQuery(narrow)
   const keyPath = path(`/keys/${apiKey}`)
 
   if (error && data === undefined) {
-    return error instanceof ApiFailure && error.status === 404 ? (
+    return isAbsent(error) ? (
       <EmptyState icon={SearchIcon} title="This app has no such key" action={<AllKeys href={path("/keys")} />}>
         It may belong to another app.
       </EmptyState>
@@ -87,17 +85,7 @@ export default function Rotate() {
         </EmptyState>
       ) : (
         <>
-          <Stepper
-            active={place}
-            allowNextStepsSelect={false}
-            orientation={isNarrow ? "vertical" : "horizontal"}
-            size="sm"
-            mb="lg"
-          >
-            {steps.map(([label, description]) => (
-              <Stepper.Step key={label} label={label} description={description} allowStepSelect={false} />
-            ))}
-          </Stepper>
+          <Place place={place} />
           {key === undefined || rotation === null ? (
             <Skeleton height={260} radius="md" />
           ) : ended !== null ? (
@@ -133,6 +121,32 @@ export default function Rotate() {
         </>
       )}
     </>
+  )
+}
+
+/** Where one is; on a phone as a line, because five steps would fill its screen. */
+function Place({ place }: { place: number }) {
+  const isNarrow = useMediaQuery(narrow)
+  const [label, description] = steps[place] ?? ["Done", "the old secret is revoked"]
+  if (isNarrow) {
+    return (
+      <Box mb="lg">
+        <Text size="sm" fw={600} mb={6}>
+          Step {Math.min(place + 1, steps.length)} of {steps.length}: {label}{" "}
+          <Text span size="sm" c="dimmed">
+            {description}
+          </Text>
+        </Text>
+        <Progress value={(100 * place) / steps.length} aria-label="Progress of the rotation" />
+      </Box>
+    )
+  }
+  return (
+    <Stepper active={place} allowNextStepsSelect={false} size="sm" mb="lg">
+      {steps.map(([label, description]) => (
+        <Stepper.Step key={label} label={label} description={description} allowStepSelect={false} />
+      ))}
+    </Stepper>
   )
 }
 

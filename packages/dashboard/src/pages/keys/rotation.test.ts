@@ -14,7 +14,7 @@ const secret = (kid: string, state: SecretState, day = 1): Secret => ({
   last_used_at: null,
   last_client: null,
   last_address: null,
-  usage: { tokens: 0, users: 0, clients: [] },
+  usage: { tokens: 0, users: 0, clients: [], by_client: [] },
 })
 
 /** Names instead of secrets, to compare. */

@@ -136,6 +136,7 @@ export function SecretForm({ apiKey, state, alg: startAlg = "HS256", submit, can
         ) : null}
         <TextInput
           label="Name"
+          maw={480}
           description="Such as the season, or the service that signs with it."
           value={label}
           onChange={(event) => setLabel(event.currentTarget.value)}
@@ -143,6 +144,7 @@ export function SecretForm({ apiKey, state, alg: startAlg = "HS256", submit, can
         />
         <TextInput
           label="Secret id (kid)"
+          maw={480}
           description="Tokens may carry it. One is made unless you need a certain one."
           value={kid}
           onChange={(event) => setKid(event.currentTarget.value)}
@@ -154,6 +156,7 @@ export function SecretForm({ apiKey, state, alg: startAlg = "HS256", submit, can
         {state === undefined ? (
           <Select
             label="State"
+            maw={480}
             data={stateChoices}
             value={wantedState}
             onChange={(chosen) => setWantedState(chosen ?? "")}

@@ -3,8 +3,9 @@
 import { Text } from "@mantine/core"
 import type { ReactNode } from "react"
 import { type Column, DataTable } from "../../parts/table.tsx"
-import { TimeAgo } from "../../parts/time.tsx"
+import { relativeTime, TimeAgo } from "../../parts/time.tsx"
 import { ClientBadges } from "./client-badges.tsx"
+import { counted } from "./cut-off.tsx"
 import { StateBadge } from "./state-badge.tsx"
 import type { Key, Secret, SecretState } from "./wire.ts"
 
@@ -14,10 +15,12 @@ const byState = (a: Secret, b: Secret): number =>
 
 const number = new Intl.NumberFormat("en")
 
+const OneLine = ({ children }: { children: ReactNode }) => <div style={{ whiteSpace: "nowrap" }}>{children}</div>
+
 const columns: readonly Column<Secret>[] = [
   {
     header: "Secret",
-    cell: ({ kid, label, imported }) => (
+    cell: ({ kid, label, alg, imported, last_used_at, usage }) => (
       <>
         {label === "" ? null : (
           <Text size="sm" fw={600}>
@@ -27,22 +30,26 @@ const columns: readonly Column<Secret>[] = [
         <Text size="sm" ff="monospace">
           {kid}
         </Text>
-        {imported ? (
-          <Text size="xs" c="dimmed">
-            imported
-          </Text>
-        ) : null}
+        <Text size="xs" c="dimmed">
+          {imported ? `${alg}, imported` : alg}
+        </Text>
+        <Text size="xs" c="dimmed" hiddenFrom="sm">
+          {last_used_at === null
+            ? "no use seen"
+            : `${counted(usage.tokens, "token")}, used ${relativeTime(last_used_at)}`}
+        </Text>
       </>
     ),
   },
   { header: "State", cell: ({ state }) => <StateBadge state={state} /> },
-  { header: "Algorithm", cell: ({ alg }) => alg, wide: true },
   {
     header: "Made",
     wide: true,
     cell: ({ created_at, created_by }) => (
       <>
-        <TimeAgo at={created_at} />
+        <OneLine>
+          <TimeAgo at={created_at} />
+        </OneLine>
         <Text size="xs" c="dimmed">
           by {created_by}
         </Text>
@@ -51,9 +58,12 @@ const columns: readonly Column<Secret>[] = [
   },
   {
     header: "Last use",
+    wide: true,
     cell: ({ last_used_at, last_address }) => (
       <>
-        <TimeAgo at={last_used_at} fallback="no use seen" />
+        <OneLine>
+          <TimeAgo at={last_used_at} fallback="no use seen" />
+        </OneLine>
         {last_address === null ? null : (
           <Text size="xs" c="dimmed">
             from {last_address}
@@ -62,8 +72,19 @@ const columns: readonly Column<Secret>[] = [
       </>
     ),
   },
-  { header: "Tokens", numeric: true, cell: ({ usage }) => number.format(usage.tokens) },
-  { header: "Users", numeric: true, wide: true, cell: ({ usage }) => number.format(usage.users) },
+  {
+    header: "Tokens",
+    numeric: true,
+    wide: true,
+    cell: ({ usage }) => (
+      <>
+        {number.format(usage.tokens)}
+        <Text size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
+          of {counted(usage.users, "user")}
+        </Text>
+      </>
+    ),
+  },
   { header: "Clients", wide: true, cell: ({ usage }) => <ClientBadges clients={usage.clients} /> },
 ]
 
@@ -79,7 +100,7 @@ export function SecretTable({ apiKey, actionsOf, empty, hideRevoked = false }: S
   const rows = apiKey?.secrets.filter(({ state }) => !hideRevoked || state !== "revoked").toSorted(byState)
   return (
     <DataTable
-      caption={apiKey === undefined ? "Secrets" : `Secrets of the key ${apiKey.label || apiKey.api_key}`}
+      caption={apiKey === undefined ? "Secrets" : `Secrets of the key ${apiKey.label} ${apiKey.api_key}`}
       columns={actionsOf === undefined ? columns : [...columns, { header: "Actions", cell: actionsOf }]}
       rows={rows}
       keyOf={({ kid }) => kid}

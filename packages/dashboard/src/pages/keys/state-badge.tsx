@@ -2,7 +2,7 @@ import { Badge, Tooltip } from "@mantine/core"
 import type { SecretState } from "./wire.ts"
 
 /** What each state means, in one sentence. */
-export const meaningOf: Readonly<Record<SecretState, string>> = {
+const meaningOf: Readonly<Record<SecretState, string>> = {
   standby: "Made, but not in use: tokens signed with it are refused.",
   active: "Signs new tokens, and tokens signed with it are let in.",
   retiring: "Signs no new tokens; those in the field are let in until they run out.",
@@ -12,20 +12,20 @@ export const meaningOf: Readonly<Record<SecretState, string>> = {
 const looks = {
   standby: { color: "gray", variant: "outline" },
   active: { color: "cyan", variant: "filled" },
-  retiring: { color: "orange", variant: "outline" },
+  retiring: { color: "yellow.4", variant: "filled", autoContrast: true },
   revoked: { color: "gray", variant: "light" },
 } as const
 
 export const StateBadge = ({ state }: { state: SecretState }) => (
   <Tooltip label={meaningOf[state]} multiline maw={280}>
-    <Badge {...looks[state]} tt="none">
+    <Badge {...looks[state]} tt="none" miw="max-content">
       {state}
     </Badge>
   </Tooltip>
 )
 
 export const OffBadge = () => (
-  <Badge color="red" variant="filled" tt="none">
+  <Badge color="red" variant="filled" tt="none" miw="max-content">
     switched off
   </Badge>
 )

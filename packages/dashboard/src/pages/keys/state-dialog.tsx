@@ -5,9 +5,8 @@ import { useState } from "react"
 import { useChange, useRead } from "../../api/queries.ts"
 import { ConfirmDialog } from "../../parts/confirm-dialog.tsx"
 import { ErrorAlert } from "../../parts/errors.tsx"
+import { Receipt, type ReceiptFacts } from "../../parts/receipt.tsx"
 import { useApp } from "../../shell/apps.tsx"
-import { Receipt } from "../revocations/receipt.tsx"
-import type { ReceiptFacts } from "../revocations/words.tsx"
 import { CutOffNote } from "./cut-off.tsx"
 import { endsTokens, nameOf, needsForce } from "./rotation.ts"
 import type { Secret, SecretState } from "./wire.ts"
@@ -70,7 +69,7 @@ function OpenDialog({ apiKey, secret, to, ofKey, onClose }: OpenDialogProps) {
   const receipt = update.data?.receipt as ReceiptFacts | null | undefined
   if (receipt) {
     return (
-      <Modal opened onClose={onClose} title={title} centered size="lg">
+      <Modal closeButtonProps={{ "aria-label": "Close" }} opened onClose={onClose} title={title} centered size="lg">
         <Stack>
           <Text size="sm">The secret is revoked. This is the proof of when that held on which node.</Text>
           <Receipt receipt={receipt} />

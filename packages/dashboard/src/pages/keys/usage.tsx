@@ -1,21 +1,18 @@
 // Use as bars: of each secret, and of each client by version. The numbers stand beside the bars, so that a table is
 // also what those read who cannot see them.
 
-import { Box, Table, Text, VisuallyHidden } from "@mantine/core"
+import { Box, Table, Text } from "@mantine/core"
 import type { ReactNode } from "react"
-import { useMay } from "../../access/session.tsx"
-import { useList } from "../../api/lists.ts"
 import { Section } from "../../parts/section.tsx"
 import { TimeAgo } from "../../parts/time.tsx"
-import { useApp } from "../../shell/apps.tsx"
-import { byClient } from "./clients.ts"
+import { clientName, clientUses } from "./clients.ts"
 import { nameOf } from "./rotation.ts"
-import { type Secret, usageEveryMs } from "./wire.ts"
+import type { Secret } from "./wire.ts"
 
 const number = new Intl.NumberFormat("en")
 /** Bars of one chart; the rest are too small to see. */
 const barsMax = 20
-const sessionsReadMax = 100
+const onWide = { visibleFrom: "sm" } as const
 
 interface Bar {
   readonly key: string
@@ -35,24 +32,25 @@ function BarTable({
   /** What a bar stands for. */
   of: string
   unit: string
+  /** Of the cells behind the bar; only the first stands on narrow screens. */
   headers: readonly string[]
   bars: readonly Bar[]
 }) {
   const most = Math.max(1, ...bars.map(({ value }) => value))
   return (
-    <Table.ScrollContainer minWidth={360}>
-      <Table horizontalSpacing="md" verticalSpacing={6} withRowBorders={false}>
-        <Table.Caption p={0}>
-          <VisuallyHidden>{caption}</VisuallyHidden>
-        </Table.Caption>
+    <Table.ScrollContainer
+      minWidth={300}
+      scrollAreaProps={{ viewportProps: { tabIndex: 0, role: "region", "aria-label": caption } }}
+    >
+      <Table aria-label={caption} horizontalSpacing="md" verticalSpacing={6} withRowBorders={false}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th scope="col">{of}</Table.Th>
             <Table.Th scope="col" w="45%">
               {unit}
             </Table.Th>
-            {headers.map((header) => (
-              <Table.Th key={header} scope="col" ta="right">
+            {headers.map((header, index) => (
+              <Table.Th key={header} scope="col" ta="right" {...(index > 0 ? onWide : {})}>
                 {header}
               </Table.Th>
             ))}
@@ -71,9 +69,9 @@ function BarTable({
                     h={14}
                     bg="var(--mantine-primary-color-filled)"
                     style={{
-                      width: `${(100 * value) / most}%`,
+                      // What is left over is for the number behind the longest bar.
+                      width: `calc((100% - 4rem) * ${value / most})`,
                       minWidth: value > 0 ? 3 : 0,
-                      maxWidth: "calc(100% - 4rem)",
                       borderRadius: 3,
                     }}
                   />
@@ -83,7 +81,7 @@ function BarTable({
                 </Box>
               </Table.Td>
               {cells.map((cell, index) => (
-                <Table.Td key={headers[index]} ta="right" className="weir-number">
+                <Table.Td key={headers[index]} ta="right" className="weir-number" {...(index > 0 ? onWide : {})}>
                   {cell}
                 </Table.Td>
               ))}
@@ -98,7 +96,7 @@ function BarTable({
 /** Tokens and users of each secret, over the last 30 days. */
 export function UsageBars({ title, secrets }: { title: string; secrets: readonly Secret[] }) {
   const used = secrets
-    .filter(({ usage, state }) => usage.tokens > 0 || state !== "revoked")
+    .filter(({ usage }) => usage.tokens > 0)
     .toSorted((a, b) => b.usage.tokens - a.usage.tokens)
     .slice(0, barsMax)
   if (used.length === 0) return null
@@ -131,50 +129,52 @@ export function UsageBars({ title, secrets }: { title: string; secrets: readonly
   )
 }
 
-/** Who comes with a key: the latest tokens of its users by client and version. */
-export function ClientUsage({ apiKey }: { apiKey: string }) {
-  const app = useApp()
-  const may = useMay()
-  const { rows, more } = useList(
-    "ListSessions",
-    { path: { app: String(app) }, query: { limit: sessionsReadMax } },
-    ({ sessions }) => sessions,
-    { everyMs: usageEveryMs, enabled: may("users.read") },
-  )
-  const ofKey = (rows ?? []).filter(({ api_key }) => api_key === apiKey)
-  if (ofKey.length === 0) return null
-  const clients = byClient(ofKey, "no name sent")
+/** Who comes with a key: tokens of the last 30 days by client and version, and by secret where there are several. */
+export function ClientUsage({ secrets }: { secrets: readonly Secret[] }) {
+  const { uses, rest } = clientUses(secrets, barsMax)
+  if (uses.length === 0) return null
+  const isOne = new Set(uses.map(({ secret }) => secret.kid)).size === 1
   return (
     <Section
       title="Clients by version"
-      description={
-        more === null
-          ? `From the ${number.format(ofKey.length)} user tokens that came with this key in the last 30 days.`
-          : `From the latest ${number.format(ofKey.length)} user tokens that came with this key.`
-      }
+      description={`Tokens that were seen in the last 30 days, by what the client calls itself${
+        rest === 0 ? "" : `; ${number.format(rest)} more came from others`
+      }.`}
       flush
     >
       <BarTable
-        caption="User tokens by client and version"
+        caption="Tokens and users of the last 30 days, by client and version"
         of="Client"
         unit="Tokens"
-        headers={["Users", "Uses", "Last seen"]}
-        bars={clients.slice(0, barsMax).map(({ client, name, version, tokens, users, uses, lastSeen }) => ({
-          key: client,
-          name: (
-            <Text span size="sm" title={client}>
-              {name}{" "}
-              {version === null ? null : (
-                <Text span size="sm" c="dimmed">
-                  {version}
-                </Text>
-              )}
-            </Text>
-          ),
+        headers={["Users", ...(isOne ? [] : ["Secret"]), "Last seen"]}
+        bars={uses.map(({ secret, client, tokens, users, lastSeenAt }) => ({
+          key: `${secret.kid} ${client}`,
+          name: <ClientName client={client} />,
           value: tokens,
-          cells: [number.format(users), number.format(uses), <TimeAgo key="at" at={lastSeen} />],
+          cells: [number.format(users), ...(isOne ? [] : [nameOf(secret)]), <TimeAgo key="at" at={lastSeenAt} />],
         }))}
       />
     </Section>
+  )
+}
+
+function ClientName({ client }: { client: string | null }) {
+  if (client === null) {
+    return (
+      <Text span size="sm" c="dimmed">
+        no name sent
+      </Text>
+    )
+  }
+  const { name, version } = clientName(client)
+  return (
+    <Text span size="sm" title={client}>
+      {name}{" "}
+      {version === null ? null : (
+        <Text span size="sm" c="dimmed">
+          {version}
+        </Text>
+      )}
+    </Text>
   )
 }

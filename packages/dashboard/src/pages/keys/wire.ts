@@ -1,4 +1,4 @@
-import type { CallOutput } from "../../api/client.ts"
+import { ApiFailure, type CallOutput } from "../../api/client.ts"
 
 export type Key = CallOutput<"GetKey">["key"]
 export type Secret = Key["secrets"][number]
@@ -15,3 +15,7 @@ export const publicKeyCharsMax = 4_096
 export const waitEveryMs = 3_000
 /** How often usage is read again while a page is open. */
 export const usageEveryMs = 15_000
+
+/** Whether the app has no such key; an address that could be no key's says it otherwise and means the same. */
+export const isAbsent = (error: unknown): boolean =>
+  error instanceof ApiFailure && (error.status === 404 || error.status === 400)

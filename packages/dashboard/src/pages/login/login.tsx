@@ -74,10 +74,8 @@ export default function Login() {
   }
   const ownProvider = (): void =>
     void attempt(async () => {
-      const { url } = (await requestJson("POST", `${auth}/sign-in/oauth2`, {
-        providerId: "sso",
-        callbackURL: "/dashboard/",
-        errorCallbackURL: "/dashboard/login",
+      const { url } = (await requestJson("POST", `${auth}/sign-in/social`, {
+        callbackURL: `/dashboard${wantedPage(search)}`,
       })) as { url: string }
       location.assign(url)
       return step

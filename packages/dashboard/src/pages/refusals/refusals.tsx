@@ -1,17 +1,17 @@
 // Who was refused of late, and why: the newest first, as they come.
 
-import { Badge, Button, Code, Drawer, Group, Switch, Text } from "@mantine/core"
+import { Button, Code, Drawer, Group, Switch, Text } from "@mantine/core"
 import { LinkIcon, XCircleIcon } from "@primer/octicons-react"
 import { useState } from "react"
 import { Link } from "wouter"
 import { useList } from "../../api/lists.ts"
-import { FilterInput, useFilter } from "../../parts/address-filter.tsx"
+import { FilterInput, isUserIdLike, useFilter, userIdRule } from "../../parts/address-filter.tsx"
 import { EmptyState } from "../../parts/empty.tsx"
 import { PageHeader } from "../../parts/header.tsx"
 import { RowLink } from "../../parts/row-link.tsx"
 import { Section } from "../../parts/section.tsx"
 import { DataTable } from "../../parts/table.tsx"
-import { TimeAgo } from "../../parts/time.tsx"
+import { When } from "../../parts/when.tsx"
 import { useApp, useAppPath } from "../../shell/apps.tsx"
 import { type Decision, DecisionDetails } from "./decision.tsx"
 
@@ -22,9 +22,11 @@ const operationCharsMax = 64
 export default function Refusals() {
   const app = String(useApp())
   const path = useAppPath()
-  const [userId] = useFilter("user")
+  const [typedUser] = useFilter("user")
+  const userId = isUserIdLike(typedUser) ? typedUser : ""
   const [code] = useFilter("code")
-  const [operation] = useFilter("operation")
+  const [typedOperation] = useFilter("operation")
+  const operation = /^\w+$/.test(typedOperation) ? typedOperation : ""
   const [live, setLive] = useState(true)
   const [shown, setShown] = useState<Decision | null>(null)
   const isCode = /^-?\d{1,9}$/.test(code)
@@ -66,8 +68,15 @@ export default function Refusals() {
         Requests of this app that were refused, each with the check that said no and the smallest change that would have
         allowed it.
       </PageHeader>
-      <Group mb="md" align="flex-end">
-        <FilterInput parameter="user" label="User id" placeholder="All users" maxLength={userIdCharsMax} w={200} />
+      <Group mb="md" align="flex-start">
+        <FilterInput
+          parameter="user"
+          label="User id"
+          placeholder="All users"
+          maxLength={userIdCharsMax}
+          w={200}
+          error={typedUser !== userId ? userIdRule : undefined}
+        />
         <FilterInput
           parameter="code"
           label="Error code"
@@ -81,6 +90,7 @@ export default function Refusals() {
           label="Operation"
           placeholder="All, or one such as SendMessage"
           maxLength={operationCharsMax}
+          error={typedOperation !== operation ? "one word, such as SendMessage" : undefined}
           w={260}
         />
       </Group>
@@ -94,7 +104,10 @@ export default function Refusals() {
           keyOf={({ id }) => id}
           onOpen={setShown}
           columns={[
-            { header: "When", cell: ({ at }) => <TimeAgo at={at} /> },
+            {
+              header: "When",
+              cell: ({ at }) => <When at={at} />,
+            },
             {
               header: "Caller",
               cell: ({ caller, token }) => <Caller caller={caller} claimed={token?.user_id ?? null} />,
@@ -105,8 +118,8 @@ export default function Refusals() {
               numeric: true,
               cell: ({ code, status }) => (
                 <>
-                  {code}{" "}
-                  <Text span size="xs" c="dimmed">
+                  {code}
+                  <Text size="xs" c="dimmed">
                     {status}
                   </Text>
                 </>
@@ -115,9 +128,16 @@ export default function Refusals() {
             {
               header: "Check",
               cell: ({ failed }) => (
-                <Badge variant="light" color="red" tt="none">
-                  {failed.rule === null ? failed.check : `${failed.check}: ${failed.rule}`}
-                </Badge>
+                <>
+                  <Text size="sm" fw={500}>
+                    {failed.check}
+                  </Text>
+                  {failed.rule === null ? null : (
+                    <Text size="xs" c="dimmed" className="weir-break">
+                      {failed.rule}
+                    </Text>
+                  )}
+                </>
               ),
               wide: true,
             },
@@ -144,7 +164,14 @@ export default function Refusals() {
           }
         />
       </Section>
-      <Drawer opened={shown !== null} onClose={() => setShown(null)} title="Refusal" position="right" size="lg">
+      <Drawer
+        closeButtonProps={{ "aria-label": "Close" }}
+        opened={shown !== null}
+        onClose={() => setShown(null)}
+        title="Refusal"
+        position="right"
+        size="lg"
+      >
         {shown === null ? null : (
           <>
             <DecisionDetails decision={shown} />

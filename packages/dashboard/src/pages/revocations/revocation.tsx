@@ -12,10 +12,10 @@ import { Copyable } from "../../parts/copy.tsx"
 import { ErrorAlert } from "../../parts/errors.tsx"
 import { Facts } from "../../parts/facts.tsx"
 import { PageHeader } from "../../parts/header.tsx"
+import { Receipt } from "../../parts/receipt.tsx"
 import { Section } from "../../parts/section.tsx"
 import { absoluteTime, TimeAgo } from "../../parts/time.tsx"
 import { useApp } from "../../shell/apps.tsx"
-import { Receipt } from "./receipt.tsx"
 import { levelWords, type Revocation as RevocationFacts, RevocationState, Target } from "./words.tsx"
 
 export default function Revocation() {

@@ -10,7 +10,7 @@ import { EmptyState } from "../../parts/empty.tsx"
 import { PageHeader } from "../../parts/header.tsx"
 import { Section } from "../../parts/section.tsx"
 import { DataTable } from "../../parts/table.tsx"
-import { TimeAgo } from "../../parts/time.tsx"
+import { When } from "../../parts/when.tsx"
 import { useApp, useAppPath } from "../../shell/apps.tsx"
 import { RevokeDialog } from "./revoke-dialog.tsx"
 import { RevocationState, Target } from "./words.tsx"
@@ -23,7 +23,7 @@ export default function Revocations() {
   const [opened, setOpened] = useState(false)
   const list = useList("ListRevocations", { path: { app: String(app) } }, ({ revocations }) => revocations)
   const revoke = may("users.revoke") ? (
-    <Button color="red" leftSection={<NoEntryIcon />} onClick={() => setOpened(true)}>
+    <Button color="red.9" leftSection={<NoEntryIcon />} onClick={() => setOpened(true)}>
       Revoke
     </Button>
   ) : null
@@ -45,7 +45,7 @@ export default function Revocations() {
           columns={[
             { header: "Ends", cell: ({ level, target }) => <Target level={level} target={target} /> },
             { header: "State", cell: (row) => <RevocationState revocation={row} /> },
-            { header: "Made", cell: ({ created_at }) => <TimeAgo at={created_at} /> },
+            { header: "Made", cell: ({ created_at }) => <When at={created_at} /> },
             {
               header: "By",
               cell: ({ created_by }) => (

@@ -2,9 +2,11 @@
 
 import {
   Alert,
+  Autocomplete,
   Button,
   Checkbox,
   Group,
+  Input,
   List,
   Modal,
   Radio,
@@ -20,9 +22,9 @@ import { useMay } from "../../access/session.tsx"
 import type { CallInput } from "../../api/client.ts"
 import { useChange } from "../../api/queries.ts"
 import { ErrorAlert } from "../../parts/errors.tsx"
+import { Receipt, type ReceiptFacts } from "../../parts/receipt.tsx"
 import { useApp, useAppFacts } from "../../shell/apps.tsx"
-import { Receipt } from "./receipt.tsx"
-import { fieldOf, isOneToken, type Level, levelWords, type ReceiptFacts, Target } from "./words.tsx"
+import { fieldOf, isOneToken, type Level, levelWords, Target } from "./words.tsx"
 
 /** What can be chosen to end: with a target it is settled, without one it is typed. */
 export interface RevokeChoice {
@@ -30,6 +32,8 @@ export interface RevokeChoice {
   readonly label: string
   readonly hint: string
   readonly target?: string
+  /** Targets that are known, where one is typed. */
+  readonly suggestions?: readonly string[]
 }
 
 /** Everything that a revocation can name. */
@@ -60,7 +64,7 @@ export function RevokeDialog({ opened, onClose, title, choices }: RevokeDialogPr
   const may = useMay()
   const offered = choices ?? everyChoice.filter(({ level }) => may("secrets.manage") || !farReaching.includes(level))
   return (
-    <Modal opened={opened} onClose={onClose} title={title} size="lg">
+    <Modal closeButtonProps={{ "aria-label": "Close" }} opened={opened} onClose={onClose} title={title} size="lg">
       <Steps choices={offered} onClose={onClose} />
     </Modal>
   )
@@ -200,10 +204,11 @@ function RevokeForm({ choices, draft, onChange, busy, error, onClose, onSubmit }
           </Radio.Group>
         )}
         {choice.target === undefined ? (
-          <TextInput
+          <Autocomplete
             label={choice.label}
             value={draft.typed}
-            onChange={(event) => set({ typed: event.currentTarget.value })}
+            onChange={(typed) => set({ typed })}
+            data={[...(choice.suggestions ?? [])]}
             maxLength={targetCharsMax}
             required
             autoComplete="off"
@@ -221,9 +226,9 @@ function RevokeForm({ choices, draft, onChange, busy, error, onClose, onSubmit }
           />
         )}
         <div>
-          <Text size="sm" fw={500} id="revoke-mode" mb={4}>
+          <Input.Label component="div" id="revoke-mode" display="block">
             Mode
-          </Text>
+          </Input.Label>
           <SegmentedControl
             aria-labelledby="revoke-mode"
             value={draft.shadow ? "shadow" : "enforce"}
@@ -320,7 +325,7 @@ function Preview({ plan, would, busy, error, onBack, onRevoke }: PreviewProps) {
           </Button>
           <Button
             type="submit"
-            color={isShadow ? undefined : "red"}
+            color={isShadow ? undefined : "red.9"}
             loading={busy}
             disabled={needsName && (name === undefined || typed.trim() !== name)}
           >

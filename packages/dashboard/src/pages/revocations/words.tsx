@@ -6,7 +6,6 @@ import { RowLink } from "../../parts/row-link.tsx"
 import { useAppPath } from "../../shell/apps.tsx"
 
 export type Revocation = CallOutput<"ListRevocations">["revocations"][number]
-export type ReceiptFacts = NonNullable<Revocation["receipt"]>
 export type Level = Revocation["level"]
 
 export const levelWords: Readonly<Record<Level, string>> = {
@@ -59,10 +58,10 @@ export function Target({ level, target }: { level: Level; target: string }) {
   )
 }
 
-const shownCharsMax = 24
+const shownCharsMax = 16
 
 /** What it does at this moment. */
-export function stateOf(
+function stateOf(
   { mode, undone_at, expires_at }: Revocation,
   nowMs = Date.now(),
 ): {
@@ -77,7 +76,7 @@ export function stateOf(
 export function RevocationState({ revocation }: { revocation: Revocation }) {
   const { word, color } = stateOf(revocation)
   return (
-    <Badge variant="light" color={color} style={{ flexShrink: 0 }}>
+    <Badge variant="light" color={color} miw="max-content">
       {word}
     </Badge>
   )

@@ -79,7 +79,7 @@ const stickyStyle = { position: "sticky", left: 0, zIndex: 1, background: "var(-
 function Row({ action, roles }: { action: Action; roles: readonly string[] }) {
   return (
     <Table.Tr>
-      <Table.Th scope="row" style={{ ...stickyStyle, minWidth: 150 }} fw={400}>
+      <Table.Th scope="row" style={{ ...stickyStyle, minWidth: "min(14rem, 42vw)" }} fw={400}>
         <Text size="sm">{action.title}</Text>
         <Text size="xs" c="dimmed" ff="monospace" visibleFrom="sm">
           {action.id}
@@ -114,6 +114,7 @@ function Extent({ extent, anyTeam }: { extent: Grant["extent"]; anyTeam: boolean
         color={extent === "own" ? "yellow" : "teal"}
         tt="none"
         px={6}
+        miw="max-content"
         leftSection={extent === "own" ? <PersonIcon size={12} /> : <CheckIcon size={12} />}
       >
         <span aria-hidden="true">{extent === "own" ? "own" : anyTeam ? "any" : "yes"}</span>

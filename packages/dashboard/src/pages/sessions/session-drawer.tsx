@@ -9,10 +9,9 @@ import { useChange } from "../../api/queries.ts"
 import { ConfirmDialog } from "../../parts/confirm-dialog.tsx"
 import { Copyable } from "../../parts/copy.tsx"
 import { Facts } from "../../parts/facts.tsx"
+import { Receipt, type ReceiptFacts } from "../../parts/receipt.tsx"
 import { TimeAgo } from "../../parts/time.tsx"
 import { useApp, useAppPath } from "../../shell/apps.tsx"
-import { Receipt } from "../revocations/receipt.tsx"
-import type { ReceiptFacts } from "../revocations/words.tsx"
 import { type Session, SessionState, sessionFacts } from "./words.tsx"
 
 export interface SessionDrawerProps {
@@ -23,7 +22,14 @@ export interface SessionDrawerProps {
 
 export function SessionDrawer({ session, onClose }: SessionDrawerProps) {
   return (
-    <Drawer opened={session !== null} onClose={onClose} title="Session" position="right" size="lg">
+    <Drawer
+      closeButtonProps={{ "aria-label": "Close" }}
+      opened={session !== null}
+      onClose={onClose}
+      title="Session"
+      position="right"
+      size="lg"
+    >
       {session === null ? null : <SessionDetails key={session.id} session={session} />}
     </Drawer>
   )

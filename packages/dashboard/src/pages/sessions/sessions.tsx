@@ -1,10 +1,10 @@
 // Tokens that were seen in the last 30 days, and the sockets that are open under them.
 
-import { Alert, Button, Group, SegmentedControl, Text } from "@mantine/core"
+import { Alert, Button, Group, Input, SegmentedControl, Text } from "@mantine/core"
 import { AlertIcon, DeviceMobileIcon } from "@primer/octicons-react"
 import { useState } from "react"
 import { useList } from "../../api/lists.ts"
-import { FilterInput, useFilter } from "../../parts/address-filter.tsx"
+import { FilterInput, isUserIdLike, useFilter, userIdRule } from "../../parts/address-filter.tsx"
 import { EmptyState } from "../../parts/empty.tsx"
 import { PageHeader } from "../../parts/header.tsx"
 import { RowLink } from "../../parts/row-link.tsx"
@@ -20,7 +20,8 @@ const userIdCharsMax = 255
 export default function Sessions() {
   const app = String(useApp())
   const path = useAppPath()
-  const [userId] = useFilter("user")
+  const [typedUser] = useFilter("user")
+  const userId = isUserIdLike(typedUser) ? typedUser : ""
   const [state, setState] = useFilter("state")
   const [shown, setShown] = useState<Session | null>(null)
   const list = useList(
@@ -43,15 +44,22 @@ export default function Sessions() {
           Sockets on {missing.join(", ")} are not shown. The list asks again every {refreshMs / 1_000} seconds.
         </Alert>
       ) : null}
-      <Group mb="md" align="flex-end">
-        <FilterInput parameter="user" label="User id" placeholder="All users" maxLength={userIdCharsMax} w={240} />
+      <Group mb="md" align="flex-start">
+        <FilterInput
+          parameter="user"
+          label="User id"
+          placeholder="All users"
+          maxLength={userIdCharsMax}
+          w={240}
+          error={typedUser !== userId ? userIdRule : undefined}
+        />
         <div>
-          <Text size="sm" fw={500} id="session-state" mb={2}>
+          <Input.Label component="div" id="session-state" display="block">
             State
-          </Text>
+          </Input.Label>
           <SegmentedControl
             aria-labelledby="session-state"
-            size="sm"
+            size="xs"
             value={state}
             onChange={setState}
             data={[

@@ -4,12 +4,13 @@ import { Badge, Text } from "@mantine/core"
 import type { ReactNode } from "react"
 import type { CallOutput } from "../../api/client.ts"
 import type { Column } from "../../parts/table.tsx"
-import { absoluteTime, TimeAgo } from "../../parts/time.tsx"
+import { absoluteTime } from "../../parts/time.tsx"
+import { When } from "../../parts/when.tsx"
 
 export type Session = CallOutput<"ListSessions">["sessions"][number]
 export type SessionState = Session["state"]
 
-export const stateWords: Readonly<Record<SessionState, { word: string; color: string }>> = {
+const stateWords: Readonly<Record<SessionState, { word: string; color: string }>> = {
   live: { word: "live", color: "teal" },
   recent: { word: "recent", color: "blue" },
   revoked: { word: "revoked", color: "red" },
@@ -17,7 +18,7 @@ export const stateWords: Readonly<Record<SessionState, { word: string; color: st
 }
 
 export const SessionState = ({ state }: { state: SessionState }) => (
-  <Badge variant="light" color={stateWords[state].color} style={{ flexShrink: 0 }}>
+  <Badge variant="light" color={stateWords[state].color} miw="max-content">
     {stateWords[state].word}
   </Badge>
 )
@@ -40,8 +41,8 @@ export const sessionColumns: readonly Column<Session>[] = [
     wide: true,
   },
   { header: "Sockets", numeric: true, cell: ({ sockets }) => sockets.length },
-  { header: "Last seen", cell: ({ last_seen }) => <TimeAgo at={last_seen} /> },
-  { header: "Expires", cell: ({ expires_at }) => <TimeAgo at={expires_at} />, wide: true },
+  { header: "Last seen", cell: ({ last_seen }) => <When at={last_seen} /> },
+  { header: "Expires", cell: ({ expires_at }) => <When at={expires_at} />, wide: true },
 ]
 
 /** Facts of a session, for its details. */

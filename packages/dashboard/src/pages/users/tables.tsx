@@ -5,7 +5,7 @@ import { useState } from "react"
 import { Link, useLocation } from "wouter"
 import type { CallOutput } from "../../api/client.ts"
 import { DataTable } from "../../parts/table.tsx"
-import { TimeAgo } from "../../parts/time.tsx"
+import { When } from "../../parts/when.tsx"
 import { useAppPath } from "../../shell/apps.tsx"
 import { RevocationState } from "../revocations/words.tsx"
 import { SessionDrawer } from "../sessions/session-drawer.tsx"
@@ -28,7 +28,7 @@ export function Sockets({ sockets }: { sockets: Found["sockets"] }) {
       columns={[
         { header: "Connection", cell: ({ connection_id }) => <code className="weir-break">{connection_id}</code> },
         { header: "Node", cell: ({ node }) => <code>{node}</code>, wide: true },
-        { header: "Connected", cell: ({ connected_at }) => <TimeAgo at={connected_at} /> },
+        { header: "Connected", cell: ({ connected_at }) => <When at={connected_at} /> },
         { header: "Address", cell: ({ address }) => <code className="weir-break">{address}</code>, wide: true },
         { header: "Client", cell: ({ client }) => client ?? "not said", wide: true },
       ]}
@@ -98,8 +98,8 @@ export function Bans({ bans }: { bans: Found["bans"] }) {
           ),
           wide: true,
         },
-        { header: "Since", cell: ({ created_at }) => <TimeAgo at={created_at} />, wide: true },
-        { header: "Ends", cell: ({ expires }) => <TimeAgo at={expires} /> },
+        { header: "Since", cell: ({ created_at }) => <When at={created_at} />, wide: true },
+        { header: "Ends", cell: ({ expires }) => <When at={expires} /> },
       ]}
       empty={<None>Not banned anywhere.</None>}
     />
@@ -117,7 +117,7 @@ export function Revocations({ revocations }: { revocations: Found["revocations"]
       onOpen={({ id }) => go(path(`/revocations/${id}`))}
       columns={[
         { header: "State", cell: (row) => <RevocationState revocation={row} /> },
-        { header: "Made", cell: ({ created_at }) => <TimeAgo at={created_at} /> },
+        { header: "Made", cell: ({ created_at }) => <When at={created_at} /> },
         { header: "By", cell: ({ created_by }) => created_by },
         { header: "Reason", cell: ({ reason }) => (reason === "" ? "none given" : reason), wide: true },
         {

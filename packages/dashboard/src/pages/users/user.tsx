@@ -42,7 +42,7 @@ export default function User() {
   }
   return (
     <>
-      <PageHeader title={data?.user.name ?? id} actions={<Actions id={id} />}>
+      <PageHeader title={data?.user.name ?? id} actions={<Actions id={id} tokens={data?.tokens ?? []} />}>
         Everything here is as it stands now, over all nodes.
       </PageHeader>
       {data === undefined ? <Skeleton height={400} radius="md" /> : <UserDetails found={data} />}
@@ -64,7 +64,13 @@ function NoSuchUser({ id }: { id: string }) {
       }
     >
       Nobody with the id {id} has been made. A token may name a user all the same: see{" "}
-      <Anchor component={Link} href={path(`/refusals?user=${encodeURIComponent(id)}`)} size="sm" inherit underline="always">
+      <Anchor
+        component={Link}
+        href={path(`/refusals?user=${encodeURIComponent(id)}`)}
+        size="sm"
+        inherit
+        underline="always"
+      >
         their refusals
       </Anchor>
       .
@@ -72,7 +78,7 @@ function NoSuchUser({ id }: { id: string }) {
   )
 }
 
-function Actions({ id }: { id: string }) {
+function Actions({ id, tokens }: { id: string; tokens: CallOutput<"ReadAppUser">["tokens"] }) {
   const app = String(useApp())
   const path = useAppPath()
   const may = useMay()
@@ -108,7 +114,7 @@ function Actions({ id }: { id: string }) {
         </Menu.Dropdown>
       </Menu>
       {may("users.revoke") ? (
-        <Button color="red" leftSection={<NoEntryIcon />} onClick={() => setOpened(true)}>
+        <Button color="red.9" leftSection={<NoEntryIcon />} onClick={() => setOpened(true)}>
           Revoke
         </Button>
       ) : null}
@@ -119,13 +125,28 @@ function Actions({ id }: { id: string }) {
         title={`Revoke ${id}`}
         choices={[
           { level: "user", label: "Everything of this user", hint: "All their tokens and sockets.", target: id },
-          { level: "device", label: "One device", hint: "Tokens with this claim device_id. Recent tokens show it." },
-          { level: "jti", label: "One token", hint: "The token with this claim jti. Recent tokens show it." },
+          {
+            level: "device",
+            label: "One device",
+            hint: "All tokens with this claim device_id.",
+            suggestions: known(tokens.map(({ device_id }) => device_id)),
+          },
+          {
+            level: "jti",
+            label: "One token",
+            hint: "The token with this claim jti. One without it is ended under Recent tokens.",
+            suggestions: known(tokens.map(({ jti }) => jti)),
+          },
         ]}
       />
     </>
   )
 }
+
+/** Each once, without those that have none. */
+const known = (values: readonly (string | null)[]): string[] => [
+  ...new Set(values.filter((value): value is string => value !== null)),
+]
 
 function UserDetails({ found }: { found: CallOutput<"ReadAppUser"> }) {
   const { user, custom, bans, sockets, nodes_missing: missing, tokens, revocations } = found
@@ -185,6 +206,6 @@ const userFacts = (user: AppUser) =>
     ...(user.deleted_at === null ? [] : ([["Deleted", absoluteTime(user.deleted_at)]] as const)),
     [
       "Tokens refused that were issued before",
-      user.revoke_tokens_issued_before === null ? "no such time" : absoluteTime(user.revoke_tokens_issued_before),
+      user.revoke_tokens_issued_before === null ? "not set" : absoluteTime(user.revoke_tokens_issued_before),
     ],
   ] as const

@@ -9,7 +9,7 @@ import { EmptyState } from "../../parts/empty.tsx"
 import { PageHeader } from "../../parts/header.tsx"
 import { Section } from "../../parts/section.tsx"
 import { DataTable } from "../../parts/table.tsx"
-import { TimeAgo } from "../../parts/time.tsx"
+import { When } from "../../parts/when.tsx"
 import { useApp, useAppPath } from "../../shell/apps.tsx"
 import { Teams, UserBadges } from "./words.tsx"
 
@@ -21,7 +21,8 @@ export default function Users() {
   const path = useAppPath()
   const [, go] = useLocation()
   const [sought] = useFilter("q")
-  const [role] = useFilter("role")
+  const [typedRole] = useFilter("role")
+  const role = /^[\w-]+$/.test(typedRole) ? typedRole : ""
   const [banned, setBanned] = useFilter("banned")
   const list = useList(
     "ListAppUsers",
@@ -42,7 +43,7 @@ export default function Users() {
         The people of this app, as your backend and their clients made them. Open one to see their tokens and sockets,
         and to end them.
       </PageHeader>
-      <Group mb="md" align="flex-end">
+      <Group mb="md" align="flex-start">
         <FilterInput
           parameter="q"
           label="Id or name"
@@ -51,7 +52,14 @@ export default function Users() {
           maxLength={soughtCharsMax}
           w={{ base: "100%", xs: 260 }}
         />
-        <FilterInput parameter="role" label="Role" placeholder="All roles" maxLength={roleCharsMax} w={160} />
+        <FilterInput
+          parameter="role"
+          label="Role"
+          placeholder="All roles"
+          maxLength={roleCharsMax}
+          w={160}
+          error={typedRole !== role ? "letters, digits, _ and -" : undefined}
+        />
         <Select
           label="Bans"
           size="sm"
@@ -94,8 +102,8 @@ export default function Users() {
             { header: "Role", cell: ({ role }) => role },
             { header: "Teams", cell: ({ teams }) => <Teams teams={teams} />, wide: true },
             { header: "State", cell: (user) => <UserBadges user={user} /> },
-            { header: "Last active", cell: ({ last_active }) => <TimeAgo at={last_active} />, wide: true },
-            { header: "Made", cell: ({ created_at }) => <TimeAgo at={created_at} />, wide: true },
+            { header: "Last active", cell: ({ last_active }) => <When at={last_active} />, wide: true },
+            { header: "Made", cell: ({ created_at }) => <When at={created_at} />, wide: true },
           ]}
           empty={
             isFiltered ? (

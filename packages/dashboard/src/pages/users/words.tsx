@@ -20,7 +20,7 @@ export function UserBadges({ user }: { user: AppUser }) {
       {badges.flatMap(([shown, word, color]) =>
         shown
           ? [
-              <Badge key={word} variant="light" color={color} tt="none">
+              <Badge key={word} variant="light" color={color} miw="max-content">
                 {word}
               </Badge>,
             ]

@@ -31,7 +31,7 @@ export default function OneDecision() {
       ) : data === undefined ? (
         <Skeleton height={320} radius="md" />
       ) : (
-        <Section>
+        <Section title="Refusal">
           <DecisionDetails decision={data.decision} />
         </Section>
       )}

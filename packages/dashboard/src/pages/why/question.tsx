@@ -3,6 +3,7 @@
 import {
   Autocomplete,
   Button,
+  Input,
   JsonInput,
   SegmentedControl,
   Select,
@@ -34,6 +35,7 @@ const resourceTypes = Object.keys(resources) as ResourceType[]
 
 const tokenCharsMax = 8_192
 const idCharsMax = 512
+const actionCharsMax = 64
 const settleMs = 250
 const suggestionsMax = 10
 
@@ -76,7 +78,7 @@ export function QuestionForm({ busy, onAsk, onChange }: QuestionFormProps) {
     onAsk({
       ...(by === "user" ? { user_id: userId.trim() } : { token: token.trim() }),
       ...(by === "token" && apiKey !== null ? { api_key: apiKey } : {}),
-      action,
+      action: action.trim(),
       resource: { type, id: type === "app" ? app : id.trim() },
       ...(narrowed === undefined ? {} : { scopes: narrowed }),
     })
@@ -89,9 +91,9 @@ export function QuestionForm({ busy, onAsk, onChange }: QuestionFormProps) {
           <ErrorAlert error={grants.error} title="The actions could not be read" retry={() => void grants.refetch()} />
         ) : null}
         <div>
-          <Text size="sm" fw={500} id="why-who" mb={4}>
+          <Input.Label component="div" id="why-who" display="block">
             Who
-          </Text>
+          </Input.Label>
           <SegmentedControl
             aria-labelledby="why-who"
             fullWidth
@@ -157,17 +159,32 @@ export function QuestionForm({ busy, onAsk, onChange }: QuestionFormProps) {
             autoComplete="off"
           />
         )}
-        <Select
-          label="Action"
-          placeholder={grants.isPending ? "Loading…" : "Choose an action"}
-          data={actionChoices(grants.data?.scopes ?? [], resource.product)}
-          value={action}
-          onChange={change(setAction)}
-          searchable
-          required
-          nothingFoundMessage="No such action"
-          maxDropdownHeight={320}
-        />
+        {type === "app" ? (
+          // No grant speaks of the app itself, so there is no list to choose from.
+          <TextInput
+            label="Action"
+            description="Id of an action. Only servers may do something to the app itself."
+            placeholder="update-app"
+            value={action ?? ""}
+            onChange={(event) => change(setAction)(event.currentTarget.value || null)}
+            maxLength={actionCharsMax}
+            required
+            spellCheck={false}
+            autoComplete="off"
+          />
+        ) : (
+          <Select
+            label="Action"
+            placeholder={grants.isPending ? "Loading…" : "Choose an action"}
+            data={actionChoices(grants.data?.scopes ?? [], resource.product)}
+            value={action}
+            onChange={change(setAction)}
+            searchable
+            required
+            nothingFoundMessage="No such action"
+            maxDropdownHeight={320}
+          />
+        )}
         {by === "user" ? (
           <JsonInput
             label="Scopes"
@@ -182,7 +199,6 @@ export function QuestionForm({ busy, onAsk, onChange }: QuestionFormProps) {
             autosize
             minRows={2}
             maxRows={8}
-            formatOnBlur
           />
         ) : null}
         <Button type="submit" loading={busy} disabled={action === null}>

@@ -2,6 +2,7 @@ import { type InputOf, inputError, notFoundError, apps as operations, type webho
 import type { Static } from "typebox"
 import { policyResponse } from "../../authenticate/policy.ts"
 import { can } from "../../authorize/decide.ts"
+import { requireFresh } from "../../authorize/operators.ts"
 import type { AppendAudit } from "../../request/http.ts"
 import {
   type AdminRoute,
@@ -17,7 +18,7 @@ import { parseTimestamp } from "../../store/filter.ts"
 import { actions, appResource } from "./actions.ts"
 import { appCredentialsChanged, appSuspended } from "./events.ts"
 import { limits } from "./limits.ts"
-import { type AppChange, appResponse, changeApp, changePolicy, newApp, policyOf } from "./rules.ts"
+import { type AppChange, appResponse, changeApp, changePolicy, isWeaker, newApp, policyOf } from "./rules.ts"
 import { type AppRow, insertApp, lockApp, selectApp, selectApps, updateApp } from "./store.ts"
 
 /** A rule of the token policy that a token would have broken under a stricter one, as GetTokenPolicy shows it. */
@@ -141,9 +142,10 @@ export const appAdminRoutes = (parts: AppRouteParts): AdminRoute[] => [
     await parts.flushSightings()
     return { policy: policyResponse(policyOf(app)), warnings: [...(await parts.policyWarnings(read, app.id))] }
   }),
-  adminRoute(operations.updateTokenPolicy, async ({ input, tx, now, audit }) => {
+  adminRoute(operations.updateTokenPolicy, async ({ input, tx, now, principal, audit }) => {
     const before = await requireLocked(tx, input.path.app)
     const after = changePolicy(before, input.body, now)
+    if (isWeaker(policyOf(before), policyOf(after))) requireFresh(principal, now)
     await updateApp(tx, after)
     await parts.appChanged(tx, after.id)
     tx.emit(appCredentialsChanged(after.id))

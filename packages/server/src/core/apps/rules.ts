@@ -99,4 +99,20 @@ export function changePolicy(row: AppRow, change: Readonly<Record<string, unknow
   return { ...row, token_policy: JSON.stringify(policy), updated_at: now }
 }
 
+/** Whether a token passes under the second policy that the first one refuses. */
+export function isWeaker(before: TokenPolicy, after: TokenPolicy): boolean {
+  const isLonger = (bound: number | null, next: number | null): boolean =>
+    bound !== null && (next === null || next > bound)
+  return (
+    (before.requireExp && !after.requireExp) ||
+    (before.requireIat && !after.requireIat) ||
+    isLonger(before.maxLifetimeSeconds, after.maxLifetimeSeconds) ||
+    isLonger(before.serverMaxAgeSeconds, after.serverMaxAgeSeconds) ||
+    after.leewaySeconds > before.leewaySeconds ||
+    after.allowedKinds.some((kind) => !before.allowedKinds.includes(kind)) ||
+    (before.iss !== null && after.iss !== before.iss) ||
+    (before.aud !== null && after.aud !== before.aud)
+  )
+}
+
 const flag = (on: boolean): number => (on ? 1 : 0)

@@ -142,9 +142,10 @@ for (const kind of databaseKinds) {
       for (const as of [`Bearer ${tried}`, `Bearer ${tried}`, tried, null]) {
         expectRefusal(await server.call("GET", "/api/admin/v1/apps", { ...asAdmin, as }), "authentication")
       }
+      // Whoever brings nothing guesses nothing: the dashboard asks so before each login.
       const { body } = await get("/audit")
       const entries = (body.entries as AuditResponse[]).filter(({ action }) => action === "operator.refused")
-      expect(entries.reduce((total, { after }) => total + Number(after?.count), 0)).toBe(4)
+      expect(entries.reduce((total, { after }) => total + Number(after?.count), 0)).toBe(3)
       expect(entries[0]).toMatchObject({ app_id: null, address: expect.stringMatching(/127\.0\.0\.1/) })
       expect(JSON.stringify(body)).not.toContain(tried)
     })

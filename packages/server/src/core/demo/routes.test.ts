@@ -33,7 +33,11 @@ for (const kind of databaseKinds) {
       expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"])
       expect(page.headers.get("content-security-policy")).toContain("script-src 'self';")
       const state = await server.call("GET", "/demo/api/state", { as: null, apiKey: null })
-      expect(state.body).toMatchObject({ api_key: testApiKey, users: [{ id: one }, { id: two }] })
+      expect(state.body).toMatchObject({
+        app_id: expect.any(Number),
+        api_key: testApiKey,
+        users: [{ id: one }, { id: two }],
+      })
     })
 
     test("its users meet in the demo's channel, feed and call", async () => {

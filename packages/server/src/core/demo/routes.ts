@@ -99,7 +99,7 @@ export function createDemo(parts: DemoParts): Demo {
       throw new ApiError("notFound", `the demo is off: ${off?.why ?? ""}`)
     }
     if (name === "state" && request.method === "GET") {
-      return json({ api_key: apiKey, users: demoUsers, places: demoPlaces })
+      return json({ app_id: state.appId, api_key: apiKey, users: demoUsers, places: demoPlaces })
     }
     if (request.method !== "POST" || (name !== "token" && name !== "revoke")) throw notFoundError("endpoint", name)
     if (!isSameOrigin(request.headers)) throw refused("only the demo's own page may ask for that")

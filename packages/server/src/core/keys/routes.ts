@@ -71,8 +71,7 @@ export const keyRoutes = (parts: KeyRouteParts): AdminRoute[] => [
   }),
 
   adminRead(operations.getKey, async ({ input, read, now }) => {
-    const app = await requireApp(read, input.path.app)
-    const key = ofApp(app, await selectKey(read, input.path.api_key), input.path.api_key)
+    const { app, key } = await readKey(read, input.path)
     await parts.flushSightings()
     const secrets = await selectSecrets(read, [key.api_key], limits.secretsPerKeyMax)
     return { key: keyResponse(key, secrets, await usageOf(read, app.id, secrets, now)) }
@@ -147,8 +146,9 @@ export const keyRoutes = (parts: KeyRouteParts): AdminRoute[] => [
   adminRoute(
     operations.updateSecret,
     async ({ input, tx, now, principal, audit, afterwards }) => {
-      const { app, key } = await requireKey(tx, input.path)
       const { dry_run = false, force = false } = input.query
+      // Pages ask again and again what a change would do, and nobody who changes something waits for that.
+      const { app, key } = await (dry_run ? readKey : requireKey)(tx, input.path)
       const secrets = await selectSecrets(tx, [key.api_key], limits.secretsPerKeyMax)
       const secret = secrets.find(({ kid }) => kid === input.path.kid)
       if (secret === undefined) throw notFoundError("secret", input.path.kid)
@@ -258,11 +258,18 @@ async function requireLockedApp(tx: Tx, id: string): Promise<AppRow> {
   return app
 }
 
+interface KeyPath {
+  readonly app: string
+  readonly api_key: string
+}
+
+async function readKey(read: Read, path: KeyPath): Promise<{ app: AppRow; key: ApiKeyRow }> {
+  const app = await requireApp(read, path.app)
+  return { app, key: ofApp(app, await selectKey(read, path.api_key), path.api_key) }
+}
+
 // The app is locked as well, always first, so that two changes of one app wait and do not lock in a circle.
-async function requireKey(
-  tx: Tx,
-  path: { readonly app: string; readonly api_key: string },
-): Promise<{ app: AppRow; key: ApiKeyRow }> {
+async function requireKey(tx: Tx, path: KeyPath): Promise<{ app: AppRow; key: ApiKeyRow }> {
   const app = await requireLockedApp(tx, path.app)
   return { app, key: ofApp(app, await lockKey(tx, path.api_key), path.api_key) }
 }

@@ -231,7 +231,17 @@ export const secretResponse = (row: SecretRow, usage: SecretUsage) => ({
   last_used_at: iso(usage.lastUsedAt),
   last_client: usage.lastClient,
   last_address: usage.lastAddress,
-  usage: { tokens: usage.tokens, users: usage.users, clients: [...usage.clients] },
+  usage: {
+    tokens: usage.tokens,
+    users: usage.users,
+    clients: [...usage.clients],
+    by_client: usage.byClient.map(({ client, tokens, users, lastSeenAt }) => ({
+      client,
+      tokens,
+      users,
+      last_seen_at: new Date(lastSeenAt).toISOString(),
+    })),
+  },
 })
 
 /** A key as the management API lists it. */

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { generateKeyPairSync, type KeyObject, randomBytes } from "node:crypto"
+import { SQL } from "bun"
 import { createLocalJWKSet, importPKCS8, jwtVerify, SignJWT } from "jose"
 import {
   asAdmin,
@@ -180,6 +181,8 @@ function secretsOn(kind: (typeof databaseKinds)[number]): void {
     const { secret, cut_off } = (await step(app, kid, "revoked", "?dry_run=true")).body
     expect(cut_off).toMatchObject({ tokens: 3, users: 2, safe: false })
     expect(secret).toMatchObject({ usage: { tokens: 3, users: 2, clients: ["app-web"] }, last_client: "app-web" })
+    const at = expect.stringMatching(/^\d{4}-/)
+    expect(secret.usage.by_client).toEqual([{ client: "app-web", tokens: 3, users: 2, last_seen_at: at }])
     expect(secret.last_address).toMatch(/127\.0\.0\.1/)
     expect(Math.abs(Date.parse(secret.last_used_at) - Date.now())).toBeLessThan(10_000)
     const [newest] = (await keyOf(app)).secrets
@@ -187,6 +190,34 @@ function secretsOn(kind: (typeof databaseKinds)[number]): void {
     const standby = await added(app, {})
     const unused = (await step(app, standby.kid, "revoked", "?dry_run=true")).body
     expect(unused).toMatchObject({ secret: { last_used_at: null }, cut_off: { tokens: 0, users: 0, safe: true } })
+  })
+
+  test.skipIf(kind === "sqlite")("a dry run waits for nobody who changes the app", async () => {
+    const app = await createApp(server, "looked at")
+    const kid = await firstKid(app)
+    const { database } = server.config
+    const sql = new SQL(database.kind === "postgres" ? database.url : "", { max: 1 })
+    const { promise: done, resolve: finish } = Promise.withResolvers<void>()
+    const { promise: locked, resolve: lock } = Promise.withResolvers<void>()
+    const changing = sql.begin(async (change) => {
+      await change`select id from apps where id = ${app.id} for update`
+      lock()
+      await done
+    })
+    try {
+      await locked
+      const dry = await Promise.race([step(app, kid, "revoked", "?dry_run=true"), Bun.sleep(3_000)])
+      expect(dry).toMatchObject({ status: 200, body: { secret: { kid } } })
+      // What changes something does wait, or this would show nothing.
+      const changed = step(app, kid, "retiring").then(({ status }) => status)
+      expect(await Promise.race([changed, Bun.sleep(200)])).toBeUndefined()
+      finish()
+      expect(await changed).toBe(200)
+    } finally {
+      finish()
+      await changing
+      await sql.close()
+    }
   })
 
   test("case 13: kids that are unknown, hostile or another key's prove nothing, and cost no 500", async () => {

@@ -192,6 +192,22 @@ for (const kind of databaseKinds) {
         expect(entries.at(-1)).toMatchObject({ before: {}, after: own })
       })
 
+      test("operators see what was used in this minute, by platform, and only that", async () => {
+        const app = await makeApp()
+        await startOfWindow(app)
+        expect((await server.call("GET", limitsOf(app), asAdmin)).body.usage).toEqual({
+          server_side: {},
+          ios: {},
+          android: {},
+          web: {},
+        })
+        for (const as of [app.server, app.server, app.user("jessica")]) await app.ask(as)
+        const { usage } = (await server.call("GET", limitsOf(app), asAdmin)).body
+        expect(usage.server_side).toEqual({ QueryUsers: { limit: 1_000, remaining: 998, reset: expect.any(Number) } })
+        expect(usage.web).toEqual({ QueryUsers: { limit: 1_000, remaining: 999, reset: expect.any(Number) } })
+        expect([usage.ios, usage.android]).toEqual([{}, {}])
+      })
+
       test("a name that is no operation is refused with the one that was meant", async () => {
         const app = await makeApp()
         const answer = await patch(app, { SendMesage: { app: 5 } })

@@ -26,15 +26,9 @@ export const limitRoutes = ({ limiter }: Pick<LimitRouteParts, "limiter">): Rout
     authorize: ({ principal, appId }) => can(principal, actions.readRateLimits, appResource(appId)),
     handle({ appId, input, now }) {
       const named = namedOperations(input.query.endpoints)
-      const names = limiter.names().filter((name) => named?.has(name) ?? true)
       const shown: Partial<Record<PlatformMember, Record<string, LimitState>>> = {}
       for (const member of wantedPlatforms(input.query)) {
-        const states: [string, LimitState][] = []
-        for (const name of names) {
-          const state = limiter.stateOf(appId, name, platformMembers[member], now)
-          if (state !== null) states.push([name, state])
-        }
-        shown[member] = Object.fromEntries(states)
+        shown[member] = statesOf(limiter, appId, member, now, (name) => named?.has(name) ?? true)
       }
       return shown
     },
@@ -42,9 +36,9 @@ export const limitRoutes = ({ limiter }: Pick<LimitRouteParts, "limiter">): Rout
 ]
 
 export const limitAdminRoutes = ({ limiter, appLimits }: LimitRouteParts): AdminRoute[] => [
-  adminRead(operations.getLimits, async ({ input, read }) => {
+  adminRead(operations.getLimits, async ({ input, read, now }) => {
     const appId = await requireApp(read, input.path.app)
-    return viewOf(limiter, await selectLimits(read, appId))
+    return viewOf(limiter, appId, await selectLimits(read, appId), now)
   }),
   adminRoute(operations.updateLimits, async ({ input, tx, now, audit }) => {
     const appId = Number(input.path.app)
@@ -60,11 +54,29 @@ export const limitAdminRoutes = ({ limiter, appLimits }: LimitRouteParts): Admin
       limiter.changed(appId, overrides)
     })
     audit({ action: "limits.updated", appId, target: { app: appId }, before: { ...known }, after: { ...overrides } })
-    return viewOf(limiter, row)
+    return viewOf(limiter, appId, row, now)
   }),
 ]
 
-function viewOf(limiter: RateLimiter, row: AppLimitsRow | undefined) {
+/** What is left of an app's limits on a platform; operations without a limit are left out. */
+function statesOf(
+  limiter: RateLimiter,
+  appId: number,
+  member: PlatformMember,
+  now: number,
+  isWanted: (name: string, state: LimitState) => boolean,
+): Record<string, LimitState> {
+  const states: [string, LimitState][] = []
+  for (const name of limiter.names()) {
+    const state = limiter.stateOf(appId, name, platformMembers[member], now)
+    if (state !== null && isWanted(name, state)) states.push([name, state])
+  }
+  return Object.fromEntries(states)
+}
+
+function viewOf(limiter: RateLimiter, appId: number, row: AppLimitsRow | undefined, now: number) {
+  const used = (member: PlatformMember) =>
+    statesOf(limiter, appId, member, now, (_, { limit, remaining }) => remaining < limit)
   const overrides: LimitOverrides = row === undefined ? {} : parseOverrides(row.overrides)
   return {
     enforced: limiter.enforced,
@@ -77,6 +89,7 @@ function viewOf(limiter: RateLimiter, row: AppLimitsRow | undefined) {
         return [name, { app, user, address }]
       }),
     ),
+    usage: { server_side: used("server_side"), ios: used("ios"), android: used("android"), web: used("web") },
   }
 }
 

@@ -57,6 +57,10 @@ export const limits = {
   failuresPerNetworkMax: 30,
   failuresWindowMs: 15 * minuteMs,
 
+  /** How long the provider of single sign-on may take to say where things are, and the pause before it is asked again. */
+  ssoConnectMs: 5_000,
+  ssoRetryMs: 10_000,
+
   bodyBytesMax: 64 * 1024,
   textCharsMax: 1_000,
   recordsReadMax: 1_000,

@@ -10,7 +10,7 @@ import { createOperatorSessions } from "./cache.ts"
 import { limits } from "./limits.ts"
 import { operatorRoutes } from "./routes.ts"
 import { linkPath, newLinkToken } from "./rules.ts"
-import { hasOperators, insertLink, pruneExpired, selectLinks, takeLink } from "./store.ts"
+import { hasOwner, insertLink, pruneExpired, selectLinks, takeLink } from "./store.ts"
 
 export interface OperatorsParts
   extends Omit<AuthParts, "sessions" | "hashing">,
@@ -20,7 +20,7 @@ export interface OperatorsParts
 
 export interface Operators extends Access {
   readonly adminRoutes: readonly AdminRoute[]
-  /** Path of a one-time link to the first account, made now; null when there is an operator. */
+  /** Path of a one-time link to the first account, made now; null when there is an owner. */
   makeSetupLink(): Promise<string | null>
   close(): void
 }
@@ -55,7 +55,7 @@ export async function createOperators(parts: OperatorsParts): Promise<Operators>
     adminRoutes: operatorRoutes({ sessions, publicOrigin }),
     makeSetupLink: () =>
       db.transact(async (tx) => {
-        if (await hasOperators(tx)) return null
+        if (await hasOwner(tx)) return null
         const now = clock.now()
         await pruneExpired(tx, now)
         // Nodes that start at once each print a link, and each of those works until one was used.

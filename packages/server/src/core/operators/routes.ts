@@ -1,4 +1,11 @@
-import { ApiError, inputError, notFoundError, type OperatorPrincipal, operators as operations } from "@weir/protocol"
+import {
+  ApiError,
+  inputError,
+  notFoundError,
+  type OperatorPrincipal,
+  operators as operations,
+  operatorRoles,
+} from "@weir/protocol"
 import { mayManage, roleActions } from "../../authorize/operators.ts"
 import { randomId } from "../../base/ids.ts"
 import { type AdminRoute, adminRead, adminRoute } from "../../request/route.ts"
@@ -78,7 +85,8 @@ export const operatorRoutes = ({ sessions, publicOrigin }: OperatorRouteParts): 
 
     adminRead(operations.listOperators, async ({ read, now }) => {
       const rows = await selectOperators(read, limits.operatorsMax)
-      return { operators: await shown(read, rows, now) }
+      const roles = operatorRoles.map((role) => ({ role, actions: [...roleActions[role]] }))
+      return { operators: await shown(read, rows, now), roles }
     }),
 
     adminRoute(operations.updateOperator, async ({ input, principal, tx, now, audit }) => {

@@ -202,8 +202,10 @@ export const selectOperatorByEmail = (read: Read, email: string): Promise<Operat
 export const selectOperators = (read: Read, limit: number): Promise<OperatorRow[]> =>
   read.selectFrom("operators").selectAll().orderBy("created_at").orderBy("id").limit(limit).execute()
 
-export const hasOperators = async (read: Read): Promise<boolean> =>
-  (await read.selectFrom("operators").select("id").limit(1).executeTakeFirst()) !== undefined
+/** Whether somebody has ever taken the first account: the last owner stays, so there is one from then on. */
+export const hasOwner = async (read: Read): Promise<boolean> =>
+  (await read.selectFrom("operators").select("id").where("role", "=", "owner").limit(1).executeTakeFirst()) !==
+  undefined
 
 export const countOperators = async (read: Read): Promise<number> =>
   (await read.selectFrom("operators").select(count().as("total")).executeTakeFirstOrThrow()).total

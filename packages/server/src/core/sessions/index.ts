@@ -29,7 +29,7 @@ export async function usageOfSecrets(
   const since = now - limits.keptMs
   const [counted, clients, backends] = await Promise.all([
     countSessions(read, appId, kids, since),
-    selectClients(read, appId, kids, since, kids.length * limits.clientsPerSecretMax),
+    selectClients(read, appId, kids, since, limits.clientsPerSecretMax),
     selectUsage(read, appId, kids, since),
   ])
   return usageOf(kids, counted, clients, backends)

@@ -141,6 +141,43 @@ for (const kind of databaseKinds) {
       expect(Date.now() - Date.parse(secret.last_used_at)).toBeLessThan(60_000)
     })
 
+    test("use by client adds up to all use, most tokens first, and leaves out no more than it has to", async () => {
+      const other = await createApp(server, "by client")
+      const as = { apiKey: other.apiKey }
+      await server.call("POST", "/api/v2/users", {
+        ...as,
+        as: serverToken({}, other.secret),
+        headers: { "x-stream-client": "both-2.0" },
+        body: { users: { jessica: { id: "jessica" }, john: { id: "john" } } },
+      })
+      const seen = async (userId: string, client: string | null): Promise<void> => {
+        const headers: Record<string, string> = client === null ? {} : { "x-stream-client": client }
+        const token = userToken(userId, { jti: crypto.randomUUID() }, other.secret)
+        expect((await server.call("GET", "/api/v2/users?payload={}", { ...as, as: token, headers })).status).toBe(200)
+      }
+      const usage = async () => {
+        const path = `/api/admin/v1/apps/${other.id}/keys/${other.apiKey}`
+        return (await server.call("GET", path, asAdmin)).body.key.secrets[0].usage
+      }
+      for (const user of ["jessica", "jessica", "john"]) await seen(user, "web-1.2")
+      await seen("jessica", null)
+      await seen("john", "both-2.0")
+      const few = await usage()
+      const at = expect.stringMatching(/^\d{4}-/)
+      expect(few).toMatchObject({ tokens: 6, users: 2 })
+      const both = { client: "both-2.0", tokens: 2, users: 1, last_seen_at: at }
+      const unnamed = { client: null, tokens: 1, users: 1, last_seen_at: at }
+      expect(few.by_client).toEqual([{ client: "web-1.2", tokens: 3, users: 2, last_seen_at: at }, both, unnamed])
+      // More of them than are told, each later than the one with most tokens.
+      for (let n = 0; n < 25; n++) await seen("john", `flood-${n}`)
+      const many = await usage()
+      expect(many.by_client).toHaveLength(20)
+      expect(many.by_client[0]).toMatchObject({ client: "web-1.2", tokens: 3 })
+      expect(many.tokens).toBe(31)
+      expect(many.clients).toHaveLength(20)
+      expect(many.clients).toContain("flood-24")
+    })
+
     test("what a compatible policy lets pass is counted by rule", async () => {
       const bare = sign({ user_id: "jessica" }, app.secret)
       for (let n = 0; n < 2; n++) expect((await use(bare, "old-app")).status).toBe(200)

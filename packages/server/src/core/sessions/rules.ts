@@ -8,16 +8,28 @@ import type { PolicyWarningRow, SecretUsageRow, TokenSessionRow } from "./store.
 export interface SecretUsage {
   readonly tokens: number
   readonly users: number
+  /** The latest first. */
   readonly clients: readonly string[]
+  /** Those with most tokens, which come first. */
+  readonly byClient: readonly ClientUsage[]
   readonly lastUsedAt: number | null
   readonly lastClient: string | null
   readonly lastAddress: string | null
+}
+
+export interface ClientUsage {
+  /** Null: it did not say. */
+  readonly client: string | null
+  readonly tokens: number
+  readonly users: number
+  readonly lastSeenAt: number
 }
 
 export const unused: SecretUsage = {
   tokens: 0,
   users: 0,
   clients: [],
+  byClient: [],
   lastUsedAt: null,
   lastClient: null,
   lastAddress: null,
@@ -127,6 +139,8 @@ interface Counted {
 interface SeenClient {
   readonly kid: string | null
   readonly client: string | null
+  readonly tokens: number
+  readonly users: number | string | bigint
   readonly last_seen: number | null
   readonly address: string | null
 }
@@ -141,14 +155,22 @@ export function usageOf(
   return new Map(
     kids.map((kid) => {
       const tokens = counted.find((row) => row.kid === kid)
-      const uses = [
+      const uses: readonly Use[] = [
         ...clients
           .filter((row) => row.kid === kid)
-          .map((row) => ({ client: row.client, at: row.last_seen ?? 0, address: row.address })),
+          .map((row) => ({
+            client: row.client,
+            tokens: Number(row.tokens),
+            users: Number(row.users),
+            at: row.last_seen ?? 0,
+            address: row.address,
+          })),
         ...backends
           .filter((row) => row.kid === kid)
           .map((row) => ({
             client: row.client === "" ? null : row.client,
+            tokens: row.tokens,
+            users: 0,
             at: row.last_seen,
             address: row.last_address,
           })),
@@ -164,6 +186,7 @@ export function usageOf(
             backends.filter((row) => row.kid === kid).reduce((total, row) => total + row.tokens, 0),
           users: Number(tokens?.users ?? 0),
           clients: [...names].slice(0, limits.clientsPerSecretMax),
+          byClient: byClientOf(uses),
           lastUsedAt: latest.at,
           lastClient: latest.client,
           lastAddress: latest.address,
@@ -171,6 +194,25 @@ export function usageOf(
       ]
     }),
   )
+}
+
+interface Use {
+  readonly client: string | null
+  readonly tokens: number
+  readonly users: number
+  readonly at: number
+  readonly address: string | null
+}
+
+/** One entry a client, whether it came with users' tokens, as a backend or as both. */
+function byClientOf(uses: readonly Use[]): ClientUsage[] {
+  const found = [...Map.groupBy(uses, ({ client }) => client)].map(([client, of]) => ({
+    client,
+    tokens: of.reduce((sum, { tokens }) => sum + tokens, 0),
+    users: of.reduce((sum, { users }) => sum + users, 0),
+    lastSeenAt: Math.max(...of.map(({ at }) => at)),
+  }))
+  return found.sort((a, b) => b.tokens - a.tokens || b.lastSeenAt - a.lastSeenAt).slice(0, limits.clientsPerSecretMax)
 }
 
 /** Rules that a stricter policy would have enforced, as GetTokenPolicy shows them. */

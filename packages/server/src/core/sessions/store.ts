@@ -164,22 +164,43 @@ export const countSessions = (read: Read, appId: number, kids: readonly string[]
     .groupBy("kid")
     .execute()
 
-/** Per kid and client: the last use. */
-export const selectClients = (read: Read, appId: number, kids: readonly string[], sinceMs: number, limit: number) =>
+/** Per kid and client: tokens, users and the last use. Of each kid the clients with most tokens and the latest. */
+export const selectClients = (read: Read, appId: number, kids: readonly string[], sinceMs: number, perKidMax: number) =>
   read
-    .selectFrom("token_sessions")
-    .select((select) => [
-      "kid",
-      "client",
-      select.fn.max("last_seen").as("last_seen"),
-      select.fn.max("address").as("address"),
-    ])
-    .where("app_id", "=", appId)
-    .where("kid", "in", kids)
-    .where("last_seen", ">=", sinceMs)
-    .groupBy(["kid", "client"])
-    .orderBy("last_seen", "desc")
-    .limit(limit)
+    .selectFrom((from) =>
+      from
+        .selectFrom((inner) =>
+          inner
+            .selectFrom("token_sessions")
+            .select((select) => [
+              "kid",
+              "client",
+              count().as("tokens"),
+              select.fn.count<number>("user_id").distinct().as("users"),
+              select.fn.max("last_seen").as("last_seen"),
+              select.fn.max("address").as("address"),
+            ])
+            .where("app_id", "=", appId)
+            .where("kid", "in", kids)
+            .where("last_seen", ">=", sinceMs)
+            .groupBy(["kid", "client"])
+            .as("seen"),
+        )
+        .selectAll()
+        .select(({ fn }) => [
+          fn
+            .agg<number>("row_number")
+            .over((over) => over.partitionBy("kid").orderBy("tokens", "desc").orderBy("last_seen", "desc"))
+            .as("by_tokens"),
+          fn
+            .agg<number>("row_number")
+            .over((over) => over.partitionBy("kid").orderBy("last_seen", "desc"))
+            .as("by_time"),
+        ])
+        .as("ranked"),
+    )
+    .select(["kid", "client", "tokens", "users", "last_seen", "address"])
+    .where((where) => where.or([where("by_tokens", "<=", perKidMax), where("by_time", "<=", perKidMax)]))
     .execute()
 
 export const selectUsage = (

@@ -1,7 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { createPrivateKey, sign as signBytes } from "node:crypto"
 import {
-  type Answer,
   asAdmin,
   createApp,
   databaseKinds,
@@ -9,8 +7,11 @@ import {
   nowSeconds,
   type OtherApp,
   startOn,
+  startWatched,
 } from "../../../test/fixtures.ts"
-import { serverToken, sign, type TestServer, userToken } from "../../testing.ts"
+import { goodPassword, joinAs } from "../../../test/operator-page.ts"
+import { manualClock } from "../../base/clock.ts"
+import { type Answer, serverToken, type TestServer } from "../../testing.ts"
 
 const payloadOf = (token: string) => JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString())
 
@@ -30,19 +31,8 @@ for (const kind of databaseKinds) {
       server.call(method, `/api/admin/v1/apps/${of.id}${path}`, { ...asAdmin, body })
     const asBackend = (method: string, path: string, body?: unknown): Promise<Answer> =>
       server.call(method, path, { apiKey: app.apiKey, as: serverToken({}, app.secret), body })
-    const withToken = (
-      token: string,
-      method = "GET",
-      path = "/api/v2/users?payload={}",
-      body?: unknown,
-      authType?: string,
-    ) =>
-      server.call(method, path, {
-        apiKey: app.apiKey,
-        as: token,
-        body,
-        ...(authType === undefined ? {} : { authType }),
-      })
+    const withToken = (token: string, method = "GET", path = "/api/v2/users?payload={}", body?: unknown) =>
+      server.call(method, path, { apiKey: app.apiKey, as: token, body })
     const mint = (body: object, of?: OtherApp) => admin("POST", "/tokens", body, of)
     const inspect = async (token: string, more: object = {}, of?: OtherApp) => {
       const answer = await admin("POST", "/tokens/inspect", { token, ...more }, of)
@@ -247,6 +237,21 @@ for (const kind of databaseKinds) {
         expectRefusal(await withToken(body.token, "POST", "/api/v2/users/delete", { user_ids: ["gone"] }), "notAllowed")
       })
 
+      test("case 57: support's token reads, and the gate keeps it from writing", async () => {
+        const page = await joinAs(server, "support")
+        const { status, body } = await page.admin("POST", `/apps/${app.id}/explorer-token`)
+        expect({ status, writes: body.writes }).toEqual({ status: 201, writes: false })
+        expect((await withToken(body.token)).status).toBe(200)
+        const made = { data: { created_by_id: "jessica" } }
+        const path = "/api/v2/chat/channels/messaging/by-support/query"
+        expectRefusal(await withToken(body.token, "POST", path, made), "notAllowed")
+        const renamed = { users: [{ id: "john", set: { name: "John" } }] }
+        expectRefusal(await withToken(body.token, "PATCH", "/api/v2/users", renamed), "notAllowed")
+        expectRefusal(await page.admin("POST", `/apps/${app.id}/tokens`, { kind: "server" }), "notAllowed", "needs")
+        const { entries } = (await admin("GET", "/audit?limit=1")).body
+        expect(entries[0]).toMatchObject({ action: "token.minted", actor: page.email, target: { jti: body.jti } })
+      })
+
       test("it is in the audit log", async () => {
         const { body } = await admin("POST", "/explorer-token")
         const { entries } = (await admin("GET", "/audit?limit=3")).body
@@ -256,3 +261,22 @@ for (const kind of databaseKinds) {
     })
   })
 }
+
+test("case 58: making a token needs a fresh login, looking at one and reading content do not", async () => {
+  const clock = manualClock(Date.now())
+  const server = await startWatched({ clock })
+  try {
+    const page = await joinAs(server, "developer")
+    const [{ id }] = (await page.admin("GET", "/apps")).body.apps
+    const mint = () => page.admin("POST", `/apps/${id}/tokens`, { kind: "user", user_id: "jessica" })
+    expect((await mint()).status).toBe(201)
+    clock.advance(5 * 60_000)
+    expectRefusal(await mint(), "notAllowed", "step_up")
+    expect((await page.admin("POST", `/apps/${id}/tokens/inspect`, { token: "x.y.z" })).status).toBe(200)
+    expect((await page.admin("POST", `/apps/${id}/explorer-token`)).status).toBe(201)
+    expect((await page.access("POST", "step-up", { password: goodPassword })).status).toBe(200)
+    expect((await mint()).status).toBe(201)
+  } finally {
+    await server.close()
+  }
+})

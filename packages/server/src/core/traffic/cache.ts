@@ -5,23 +5,11 @@
 import type { AppCaller } from "@weir/protocol"
 import type { Clock } from "../../base/clock.ts"
 import type { Logger } from "../../base/log.ts"
-import type { ObservedRefusal, ObserveRequest, ObserveSockets } from "../../request/observe.ts"
+import type { ObservedRefusal, ObservedRequest, ObserveRequest, ObserveSockets } from "../../request/observe.ts"
 import type { Database, Tx } from "../../store/database.ts"
 import { limits } from "./limits.ts"
 import { createRecent, type Recent } from "./recent.ts"
-import {
-  addAll,
-  type Counts,
-  type CountsAt,
-  hourMs,
-  latencyBucket,
-  minuteMs,
-  noCounts,
-  otherName,
-  refusalName,
-  rounded,
-  type Share,
-} from "./rules.ts"
+import { addAll, type CountsAt, countRequest, countsOf, hourMs, type Minute, minuteMs, newMinute } from "./rules.ts"
 import {
   decodeCounts,
   encodeCounts,
@@ -64,17 +52,6 @@ export interface TrafficParts {
   readonly log: Logger
   /** The app of a key, if this node knows it now. */
   readonly appOf: (apiKey: string) => number | null
-}
-
-/** One minute of an app while it grows. Maps, because names come with each request. */
-interface Minute {
-  readonly at: number
-  readonly counts: Counts
-  readonly refusals: Map<string, number>
-  readonly operations: Map<string, Share>
-  readonly keys: Map<string, Share>
-  /** Differs from what was written. */
-  changed: boolean
 }
 
 interface App {
@@ -126,11 +103,12 @@ export function createTraffic({ db, nodeId, clock, log, appOf }: TrafficParts): 
   const observeRequest: ObserveRequest = (observed, status, refusal) => {
     requestCount += 1
     const { caller, credentials } = observed
-    const appId = appIdOf(caller, credentials?.apiKey ?? null)
+    const apiKey = caller?.apiKey ?? credentials?.apiKey ?? keyOfUnrouted(observed)
+    const appId = appIdOf(caller, apiKey)
     if (appId === null) return
     const now = clock.now()
     const durationMs = performance.now() - observed.startedMs
-    count(appId, now, observed.operation, caller?.apiKey ?? credentials?.apiKey ?? null, status, durationMs, refusal)
+    count(appId, now, observed.operation, apiKey, status, durationMs, refusal)
     const seat = recent.seat(appId, now, refusal !== null)
     if (seat === null) return
     const { request } = observed
@@ -142,7 +120,7 @@ export function createTraffic({ db, nodeId, clock, log, appOf }: TrafficParts): 
       status,
       refusal,
       durationMs,
-      apiKey: caller?.apiKey ?? credentials?.apiKey ?? null,
+      apiKey,
       caller,
       client: credentials?.client ?? null,
       address: observed.peer.address,
@@ -203,25 +181,7 @@ export function createTraffic({ db, nodeId, clock, log, appOf }: TrafficParts): 
     refusal: ObservedRefusal | null,
   ): void => {
     const app = appAt(appId, now)
-    if (app === null) return
-    const { minute } = app
-    const { counts } = minute
-    minute.changed = true
-    counts.requests += 1
-    counts.latencySumMs += durationMs
-    const bucket = latencyBucket(durationMs)
-    counts.histogram[bucket] = (counts.histogram[bucket] as number) + 1
-    if (status < 400) counts.succeeded += 1
-    else if (status < 500) counts.refused += 1
-    else counts.failed += 1
-    share(minute.operations, operation, limits.operationsMax, status, durationMs)
-    if (apiKey !== null) share(minute.keys, apiKey, limits.keysMax, status, durationMs)
-    if (refusal !== null) {
-      const { refusals } = minute
-      let name = refusalName(refusal.error.kind, refusal.error.why?.check)
-      if (refusals.size >= limits.refusalsMax && !refusals.has(name)) name = otherName
-      refusals.set(name, (refusals.get(name) ?? 0) + 1)
-    }
+    if (app !== null) countRequest(app.minute, operation, apiKey, status, durationMs, refusal)
   }
 
   const write = async (): Promise<void> => {
@@ -361,40 +321,9 @@ export function createTraffic({ db, nodeId, clock, log, appOf }: TrafficParts): 
 /** What a socket that was let in is answered with (RFC 6455 §4.2.2). */
 const switchingProtocols = 101
 
-const newMinute = (at: number, openSockets: number): Minute => {
-  const counts = noCounts()
-  counts.socketsOpen = openSockets
-  return { at, counts, refusals: new Map(), operations: new Map(), keys: new Map(), changed: false }
-}
-
-function share(shares: Map<string, Share>, name: string, namesMax: number, status: number, durationMs: number): void {
-  let found = shares.get(name)
-  if (found === undefined) {
-    const kept = shares.size < namesMax ? name : otherName
-    found = shares.get(kept)
-    if (found === undefined) {
-      found = [0, 0, 0, 0]
-      shares.set(kept, found)
-    }
-  }
-  found[0] += 1
-  if (status >= 500) found[2] += 1
-  else if (status >= 400) found[1] += 1
-  found[3] += durationMs
-}
-
-const countsOf = ({ counts, refusals, operations, keys }: Minute): Counts => ({
-  ...counts,
-  latencySumMs: rounded(counts.latencySumMs),
-  histogram: [...counts.histogram],
-  refusals: Object.fromEntries(refusals),
-  operations: Object.fromEntries([...operations].map(roundedShare)),
-  keys: Object.fromEntries([...keys].map(roundedShare)),
-})
-const roundedShare = ([name, [requests, refused, failed, latencySumMs]]: [string, Share]): [string, Share] => [
-  name,
-  [requests, refused, failed, rounded(latencySumMs)],
-]
+/** A path that nobody answers ends before anybody looks at who asks, but its URL may name a key. */
+const keyOfUnrouted = ({ operation, request }: ObservedRequest): string | null =>
+  operation === "Request" ? (/[?&]api_key=([a-z0-9]{12})(?:&|$)/.exec(request.url)?.[1] ?? null) : null
 
 const hourOf = (at: number): number => Math.floor(at / hourMs) * hourMs
 

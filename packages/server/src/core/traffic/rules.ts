@@ -1,4 +1,5 @@
 import { inputError, traffic } from "@weir/protocol"
+import type { ObservedRefusal } from "../../request/observe.ts"
 import { limits } from "./limits.ts"
 
 const { latencyBoundsMs, trafficBounds, trafficSteps } = traffic
@@ -57,6 +58,86 @@ export const noCounts = (): Counts => ({
   operations: Object.create(null),
   keys: Object.create(null),
 })
+
+/** One minute of an app while it grows. Maps, because names come with each request. */
+export interface Minute {
+  readonly at: number
+  readonly counts: Counts
+  readonly refusals: Map<string, number>
+  readonly operations: Map<string, Share>
+  readonly keys: Map<string, Share>
+  /** Differs from what was written. */
+  changed: boolean
+}
+
+/** `at` in milliseconds; what is open counts in every minute, whether anything else happens or not. */
+export const newMinute = (at: number, openSockets: number): Minute => {
+  const counts = noCounts()
+  counts.socketsOpen = openSockets
+  return { at, counts, refusals: new Map(), operations: new Map(), keys: new Map(), changed: false }
+}
+
+/** Counts an answer in. Every request comes this way, so it makes nothing and looks at nothing twice. */
+export function countRequest(
+  minute: Minute,
+  operation: string,
+  apiKey: string | null,
+  status: number,
+  durationMs: number,
+  refusal: ObservedRefusal | null,
+): void {
+  const { counts, refusals } = minute
+  minute.changed = true
+  counts.requests += 1
+  counts.latencySumMs += durationMs
+  const bucket = latencyBucket(durationMs)
+  counts.histogram[bucket] = (counts.histogram[bucket] as number) + 1
+  if (status < 400) counts.succeeded += 1
+  else if (status < 500) counts.refused += 1
+  else counts.failed += 1
+  countShare(minute.operations, operation, limits.operationsMax, status, durationMs)
+  if (apiKey !== null) countShare(minute.keys, apiKey, limits.keysMax, status, durationMs)
+  if (refusal === null) return
+  let name = refusalName(refusal.error.kind, refusal.error.why?.check)
+  if (refusals.size >= limits.refusalsMax && !refusals.has(name)) name = otherName
+  refusals.set(name, (refusals.get(name) ?? 0) + 1)
+}
+
+function countShare(
+  shares: Map<string, Share>,
+  name: string,
+  namesMax: number,
+  status: number,
+  durationMs: number,
+): void {
+  let found = shares.get(name)
+  if (found === undefined) {
+    const kept = shares.size < namesMax ? name : otherName
+    found = shares.get(kept)
+    if (found === undefined) {
+      found = [0, 0, 0, 0]
+      shares.set(kept, found)
+    }
+  }
+  found[0] += 1
+  if (status >= 500) found[2] += 1
+  else if (status >= 400) found[1] += 1
+  found[3] += durationMs
+}
+
+/** What a minute holds by now, as it is written. */
+export const countsOf = ({ counts, refusals, operations, keys }: Minute): Counts => ({
+  ...counts,
+  latencySumMs: rounded(counts.latencySumMs),
+  histogram: [...counts.histogram],
+  refusals: Object.fromEntries(refusals),
+  operations: Object.fromEntries([...operations].map(roundedShare)),
+  keys: Object.fromEntries([...keys].map(roundedShare)),
+})
+const roundedShare = ([name, [requests, refused, failed, latencySumMs]]: [string, Share]): [string, Share] => [
+  name,
+  [requests, refused, failed, rounded(latencySumMs)],
+]
 
 /** The bucket of the histogram for a request that took so long. */
 export function latencyBucket(durationMs: number): number {
@@ -153,7 +234,7 @@ export function percentile(histogram: readonly number[], share: number): number 
 }
 
 /** Milliseconds to three digits: more would be noise. */
-export const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000
+const rounded = (ms: number): number => Math.round(ms * 1_000) / 1_000
 
 const meanOf = (sumMs: number, requests: number): number | null => (requests === 0 ? null : rounded(sumMs / requests))
 
@@ -267,5 +348,5 @@ export function newest(written: readonly CountsAt[], unwritten: readonly CountsA
 }
 
 /** Name of a refusal among the counts: kind of the error, and the check that refused where one did. */
-export const refusalName = (kind: string, check: string | undefined): string =>
+const refusalName = (kind: string, check: string | undefined): string =>
   check === undefined ? kind : `${kind}/${check}`

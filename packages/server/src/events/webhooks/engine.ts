@@ -83,6 +83,8 @@ export interface EngineParts {
   readonly disable: (hook: Hook) => Promise<void>
   readonly webhookIdOf: (eventId: number, hookId: string) => string
   readonly nodeId: string
+  /** Told of every attempt when it is over. Must not throw. */
+  readonly attempted?: (appId: number, succeeded: boolean) => void
   readonly clock: Clock
   readonly log: Logger
   /** In [0, 1). */
@@ -263,6 +265,7 @@ export function createEngine(parts: EngineParts): Engine {
     }
     const outcome = await parts.senders[hook.target.kind].send(request, startedAt)
     counts.attempted(hook.target.kind, outcome)
+    parts.attempted?.(hook.appId, outcome.result === "delivered")
     const result = resultOf(delivery, outcome, startedAt, now(), random())
     settleCircuit(lane, outcome, startedAt)
     const written = end(result)

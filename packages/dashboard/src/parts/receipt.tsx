@@ -2,12 +2,14 @@
 
 import { Anchor, Button, Group, Stack, Text } from "@mantine/core"
 import { DownloadIcon } from "@primer/octicons-react"
-import { saveText } from "../../api/download.ts"
-import { CodeBlock, Copyable } from "../../parts/copy.tsx"
-import { Facts } from "../../parts/facts.tsx"
-import { DataTable } from "../../parts/table.tsx"
-import { absoluteTime } from "../../parts/time.tsx"
-import type { ReceiptFacts } from "./words.tsx"
+import type { CallOutput } from "../api/client.ts"
+import { saveText } from "../api/download.ts"
+import { CodeBlock, Copyable } from "./copy.tsx"
+import { Facts } from "./facts.tsx"
+import { DataTable } from "./table.tsx"
+import { absoluteTime } from "./time.tsx"
+
+export type ReceiptFacts = NonNullable<CallOutput<"ListRevocations">["revocations"][number]["receipt"]>
 
 const keysAddress = "/.well-known/weir-receipt-keys.json"
 
@@ -31,7 +33,7 @@ export function Receipt({ receipt }: { receipt: ReceiptFacts }) {
         rows={receipt.nodes}
         keyOf={({ id }) => id}
         columns={[
-          { header: "Node", cell: ({ id }) => <code className="weir-break">{id}</code> },
+          { header: "Node", cell: ({ id }) => <code style={{ whiteSpace: "nowrap" }}>{id}</code> },
           {
             header: "Applied",
             cell: ({ applied_at }) =>
@@ -45,7 +47,7 @@ export function Receipt({ receipt }: { receipt: ReceiptFacts }) {
           },
           { header: "Sockets closed", numeric: true, cell: ({ sockets_closed }) => sockets_closed },
           {
-            header: "Since then",
+            header: "From then on",
             cell: ({ fenced }) => (fenced ? "lets nobody in until it has caught up" : "refuses these tokens"),
           },
         ]}
@@ -71,7 +73,7 @@ export function Receipt({ receipt }: { receipt: ReceiptFacts }) {
         </Button>
       </Group>
       <div>
-        <Text size="sm" fw={500}>
+        <Text size="sm" fw={600}>
           Verify it offline
         </Text>
         <Text size="sm" c="dimmed" mb={6}>
@@ -88,6 +90,8 @@ export function Receipt({ receipt }: { receipt: ReceiptFacts }) {
 }
 
 const clock = new Intl.DateTimeFormat("en", {
+  month: "short",
+  day: "numeric",
   hour: "2-digit",
   minute: "2-digit",
   second: "2-digit",

@@ -1,0 +1,18 @@
+import { PaperAirplaneIcon } from "@primer/octicons-react"
+import { page as define } from "../page.ts"
+
+export const page = define(
+  {
+    title: "Deliveries",
+    path: "/deliveries",
+    scope: "app",
+    needs: "hooks.read",
+    nav: { group: "Events out", icon: PaperAirplaneIcon },
+  },
+  () => import("./deliveries.tsx"),
+)
+
+export const deliveryPage = define(
+  { title: "Delivery", path: "/deliveries/:delivery", scope: "app", needs: "hooks.read", nav: null },
+  () => import("./delivery.tsx"),
+)
