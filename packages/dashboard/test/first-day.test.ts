@@ -144,7 +144,7 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
     }
     const hourAgo = Math.floor(Date.now() / 1_000) - 3_600
     await inspect(createToken(app.secret, "alex", { issuedAt: hourAgo, expiresIn: 60 }))
-    await shown(/^expired 59 min/)
+    await shown(/^The token expired 59 minutes ago/)
     await shown("spring")
     await inspect(createToken("k".repeat(64), "alex", { expiresIn: 60 }))
     await shown("no secret of this app")

@@ -127,7 +127,7 @@ export function checkTimes(claims: TokenClaims, nowSeconds: number, leewaySecond
       why: {
         check: "times",
         rule: "exp",
-        detail: `the token expired ${expiredMs} ms ago`,
+        detail: `the token expired ${spanText(expiredMs)} ago`,
         remedy: "get a new token from the app's backend",
         facts: { expired_ms: expiredMs },
       },
@@ -135,6 +135,19 @@ export function checkTimes(claims: TokenClaims, nowSeconds: number, leewaySecond
   }
   if (nbf !== null && !(nbf <= latest)) throw ahead("tokenNotValidYet", "nbf", nbf - nowSeconds, leewaySeconds)
   if (iat !== null && !(iat <= latest)) throw ahead("tokenBeforeIssuedAt", "iat", iat - nowSeconds, leewaySeconds)
+}
+
+const spans = [
+  [24 * 60 * 60_000, "days"],
+  [60 * 60_000, "hours"],
+  [60_000, "minutes"],
+  [1_000, "seconds"],
+] as const
+
+/** A span as people say it; the facts beside it have the exact one. */
+function spanText(ms: number): string {
+  const [size, unit] = spans.find(([size]) => ms >= 2 * size) ?? [1, "ms"]
+  return `${Math.floor(ms / size)} ${unit}`
 }
 
 function ahead(

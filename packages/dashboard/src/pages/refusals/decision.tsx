@@ -44,7 +44,10 @@ export function DecisionDetails({ decision }: { decision: Decision }) {
             ["Action", decision.action],
             ["Resource", decision.resource],
             ["Stage", decision.stage],
-            ...Object.entries(decision.facts).map(([name, value]) => [wordsOf(name), shownFact(value)] as const),
+            ...Object.entries(decision.facts)
+              // Action and resource are facts of some checks, too.
+              .filter(([name, value]) => value !== (decision as Readonly<Record<string, unknown>>)[name])
+              .map(([name, value]) => [wordsOf(name), shownFact(value)] as const),
           ]}
         />
       </Part>

@@ -70,7 +70,7 @@ export function InspectTab({ handed }: InspectTabProps) {
                 value={apiKey}
                 onChange={(value) => setApiKey(value ?? "")}
                 allowDeselect={false}
-                miw={260}
+                w={{ base: "100%", xs: 310 }}
               />
               <Button type="submit" loading={inspect.isPending} disabled={token.trim() === ""}>
                 Inspect
