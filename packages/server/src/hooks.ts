@@ -166,7 +166,7 @@ export async function createHooks(parts: HooksParts): Promise<Hooks> {
       ...hookAdminRoutes(settingsParts),
       ...deliveryRoutes({ masterKey, engine, apiSecretsOf: parts.apiSecretsOf, samples }),
       ...listenerRoutes({ listeners, masterKey, nodeId }),
-      ...metricsRoutes({ engineStats: engine.stats, sockets: parts.socketCount }),
+      ...metricsRoutes({ engineStats: engine.stats, asked: ask.counts, sockets: parts.socketCount }),
     ],
     drain: listeners.drain,
     async close() {

@@ -1,6 +1,7 @@
 // Numbers in the text exposition format of Prometheus, version 0.0.4 (prometheus.io, «Exposition formats»). Pure. Labels
 // hold ids and words of our own, and the number of series is bounded by whoever hands them in.
 
+import type { AskCounts } from "../../events/webhooks/ask-counts.ts"
 import { durationBounds, type EngineCounts } from "../../events/webhooks/engine-counts.ts"
 import type { Backlog } from "./store.ts"
 
@@ -17,6 +18,7 @@ export interface Measured {
     readonly lanes: readonly { readonly circuit: "closed" | "open" }[]
     readonly counts: EngineCounts
   }
+  readonly asked: AskCounts
 }
 
 interface Sample {
@@ -38,7 +40,7 @@ export function exposition(measured: Measured): string {
   return familiesOf(measured).map(textOf).join("")
 }
 
-function familiesOf({ now, backlog, unrelayed, sockets, engine }: Measured): Family[] {
+function familiesOf({ now, backlog, unrelayed, sockets, engine, asked }: Measured): Family[] {
   const rest = backlog.total - backlog.hooks.reduce((sum, { total }) => sum + total, 0)
   const labelsOf = ({ appId, hookId }: Backlog["hooks"][number]) => ({ app: String(appId), hook: hookId })
   const waiting = backlog.hooks.map((hook) => ({ labels: labelsOf(hook), value: hook.total }))
@@ -57,6 +59,21 @@ function familiesOf({ now, backlog, unrelayed, sockets, engine }: Measured): Fam
       type: "histogram",
       help: "How long attempts took; of this node.",
       samples: histogram(engine.counts.durations),
+    },
+    {
+      name: "weir_webhook_questions_total",
+      type: "counter",
+      help: "Questions to backends, by purpose, result and what came of them; of this node.",
+      samples: asked.questions.map(({ purpose, result, outcome, total }) => ({
+        labels: { purpose, result, outcome },
+        value: total,
+      })),
+    },
+    {
+      name: "weir_webhook_question_duration_seconds",
+      type: "histogram",
+      help: "How long backends took to answer a question, or to fail; of this node.",
+      samples: histogram(asked.durations),
     },
     {
       name: "weir_webhook_in_flight",
