@@ -52,6 +52,8 @@ export async function openDatabase(location: DatabaseLocation, options: OpenOpti
     read,
     capabilities: engine.capabilities,
     transact: <T>(work: (tx: Tx) => Promise<T>) => engine.transact(({ tx }) => work(tx), limits.transactionTimeoutMs),
+    transactDeferred: <T>(work: (tx: Tx) => Promise<T>) =>
+      engine.transactDeferred(({ tx }) => work(tx), limits.transactionTimeoutMs),
     onEmitting(heard) {
       if (emittingListener !== null) throw new Error("the database has its listener already")
       emittingListener = heard

@@ -35,10 +35,11 @@ export function createKeeper(db: Database, nodeId: string): DeliveryKeeper {
       const { rows, nextStream } = await takeOrdered(db, { hookId, nodeId, now, leaseMs, limit }, afterStream)
       return { held: rows.map(heldOf), nextStream }
     },
-    write: (results) =>
+    write: (results, mayWait) =>
       writeEnds(
         db,
         nodeId,
+        mayWait,
         results.map((result) => ({
           event_id: result.eventId,
           hook_id: result.hookId,

@@ -11,6 +11,8 @@ export const limits = {
   apiKeysReadMax: 1_000,
   apiKeysBelievedMs: 5_000,
   deliveriesPerInsertMax: 100,
+  /** Rows for which an insert is built once (store/limits.ts, statementListMax). */
+  deliveriesPerReadyInsert: 8,
   leasesPerStatementMax: 200,
   /** Hooks of one look for what is due. */
   dueHooksMax: 1_000,

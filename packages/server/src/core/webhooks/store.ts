@@ -124,8 +124,11 @@ const insertDeliveryRows = statement((tx: Tx, value: Places<{ rows: readonly Del
 )
 
 export async function insertDeliveries(tx: Tx, rows: readonly DeliveryRow[]): Promise<void> {
-  for (let start = 0; start < rows.length; start += limits.deliveriesPerInsertMax) {
-    await insertDeliveryRows.run(tx, { rows: rows.slice(start, start + limits.deliveriesPerInsertMax) })
+  // Few rows go in parts for which the statement is ready: to build one costs more than to send two.
+  const { deliveriesPerInsertMax, deliveriesPerReadyInsert } = limits
+  const part = rows.length > deliveriesPerInsertMax / 2 ? deliveriesPerInsertMax : deliveriesPerReadyInsert
+  for (let start = 0; start < rows.length; start += part) {
+    await insertDeliveryRows.run(tx, { rows: rows.slice(start, start + part) })
   }
 }
 
@@ -339,10 +342,18 @@ const endColumns = sql.raw(
     "status double precision, fault text, log text, finished_at double precision",
 )
 
-/** Writes how deliveries ended, where this node still holds them. */
-export async function writeEnds(db: Database, nodeId: string, ends: readonly DeliveryEnd[]): Promise<void> {
+/**
+ * Writes how deliveries ended, where this node still holds them. `mayWait`: together with what others commit, or a
+ * little later, so that whoever sends messages does not wait for the commit of a delivery.
+ */
+export async function writeEnds(
+  db: Database,
+  nodeId: string,
+  mayWait: boolean,
+  ends: readonly DeliveryEnd[],
+): Promise<void> {
   if (ends.length === 0) return
-  await db.transact(async (tx) => {
+  await db[mayWait ? "transactDeferred" : "transact"](async (tx) => {
     if (!tx.capabilities.supportsManyNodes) {
       for (const end of ends) await writeEnd.run(tx, { ...end, node: nodeId })
       return

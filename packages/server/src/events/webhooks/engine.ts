@@ -67,7 +67,8 @@ export interface DeliveryKeeper {
     limit: number,
     afterStream: string | null,
   ): Promise<{ readonly held: HeldDelivery[]; readonly nextStream: string | null }>
-  write(results: readonly DeliveryResult[]): Promise<void>
+  /** `mayWait`: with the next commit of others, or a little later. */
+  write(results: readonly DeliveryResult[], mayWait: boolean): Promise<void>
   renew(held: readonly HeldId[], until: number): Promise<void>
   /** Others may take them from `dueAt` on. */
   giveBack(held: readonly HeldId[], dueAt: number): Promise<void>
@@ -150,7 +151,10 @@ export function createEngine(parts: EngineParts): Engine {
   const lanes = new Map<string, Lane>()
   /** Leases that this node holds, by delivery. */
   const held = new Map<string, HeldId>()
-  const ends: { readonly result: DeliveryResult; readonly written: () => void }[] = []
+  const ends: { readonly result: DeliveryResult; readonly mayWait: boolean; readonly written: () => void }[] = []
+  /** Lanes whose deliveries were offered and wait for the next turn. */
+  const offered = new Set<Lane>()
+  let isPumpDue = false
   /** Lanes that wait for others to leave room. */
   const hungry = new Set<Lane>()
   const takings = new Set<Promise<void>>()
@@ -209,12 +213,29 @@ export function createEngine(parts: EngineParts): Engine {
     for (let free = slots(lane); free > 0 && lane.queue.length > 0; free--) {
       const index = lane.ordered ? lane.queue.findIndex(({ stream }) => !lane.busyStreams.has(stream)) : 0
       if (index < 0) break
-      const [delivery] = lane.queue.splice(index, 1) as [HeldDelivery]
+      const delivery = (index === 0 ? lane.queue.shift() : lane.queue.splice(index, 1)[0]) as HeldDelivery
       queuedBytes -= delivery.body.length
       start(lane, delivery)
     }
     if (lane.queue.length > 0 && lane.inFlight < limits.laneInFlightMax) hungry.add(lane)
     if (lane.queue.length < limits.laneQueueMax / 4 && lane.wanted) take(lane)
+  }
+
+  /**
+   * Whoever caused the deliveries gets their answer first, and whoever comes next is heard between two lanes: to sign
+   * and to send takes longer than most requests.
+   */
+  const pumpSoon = (): void => {
+    if (isPumpDue) return
+    isPumpDue = true
+    setImmediate(() => {
+      isPumpDue = false
+      const [lane] = offered
+      if (lane === undefined) return
+      offered.delete(lane)
+      if (offered.size > 0) pumpSoon()
+      pump(lane)
+    })
   }
 
   const start = (lane: Lane, delivery: HeldDelivery): void => {
@@ -265,7 +286,7 @@ export function createEngine(parts: EngineParts): Engine {
     counts.attempted(hook.target.kind, outcome)
     const result = resultOf(delivery, outcome, startedAt, now(), random())
     settleCircuit(lane, outcome, startedAt)
-    const written = end(result)
+    const written = end(result, !lane.ordered)
     // Nothing of the stream may start before it is certain that this one is not sent again.
     if (lane.ordered || ends.length > limits.endsPerWriteMax) await written
     if (outcome.result === "gone") await parts.disable(hook)
@@ -275,11 +296,14 @@ export function createEngine(parts: EngineParts): Engine {
 
   const settleCircuit = (lane: Lane, outcome: AttemptOutcome, startedAt: number): void => {
     if (outcome.result === "delivered") {
-      if (isOpen(lane)) log.info("a webhook receiver answers again", { hook_id: lane.hookId, app_id: lane.appId })
+      if (isOpen(lane)) {
+        log.info("a webhook receiver answers again", { hook_id: lane.hookId, app_id: lane.appId })
+        // What came meanwhile waits in the database.
+        lane.wanted = true
+      }
       lane.failures = 0
       lane.failingSinceMs = null
       lane.probePauseMs = limits.probePauseMsMin
-      lane.wanted = true
       return
     }
     if (outcome.result === "refused") return
@@ -318,9 +342,9 @@ export function createEngine(parts: EngineParts): Engine {
   }
 
   /** Resolves when the outcome is written, or given up. */
-  const end = (result: DeliveryResult): Promise<void> =>
+  const end = (result: DeliveryResult, mayWait: boolean): Promise<void> =>
     new Promise((written) => {
-      ends.push({ result, written })
+      ends.push({ result, mayWait, written })
       if (writing === null) write()
     })
   const write = (): void => {
@@ -334,7 +358,10 @@ export function createEngine(parts: EngineParts): Engine {
     await new Promise<void>((resolve) => setImmediate(resolve))
     const batch = ends.splice(0, limits.endsPerWriteMax)
     try {
-      await keeper.write(batch.map(({ result }) => result))
+      await keeper.write(
+        batch.map(({ result }) => result),
+        !stopped && batch.every(({ mayWait }) => mayWait),
+      )
     } catch (error) {
       log.error("could not write what became of webhook deliveries", { deliveries: batch.length, cause: error })
       if (!stopped && ends.length + batch.length <= limits.endsWaitingMax) {
@@ -440,13 +467,12 @@ export function createEngine(parts: EngineParts): Engine {
       return false
     },
     offer(deliveries) {
-      const touched = new Set<Lane>()
       for (const delivery of deliveries) {
         const lane = laneOf(delivery.hookId, delivery.appId)
         put(lane, delivery)
-        touched.add(lane)
+        offered.add(lane)
       }
-      for (const lane of touched) pump(lane)
+      pumpSoon()
     },
     wake: (hookId, appId) => take(laneOf(hookId, appId)),
     changed(appId) {
