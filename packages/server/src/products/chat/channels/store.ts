@@ -77,15 +77,41 @@ const channelWithMembers = statement((read: Read, value: Places<FirstMembers>) =
     .orderBy("member.user_id"),
 )
 
+const countsOfChannel = statement((read: Read, value: Places<{ appId: number; cid: string }>) =>
+  read
+    .selectFrom("channels")
+    .select(["created_by_id", "member_count", "last_message_at", "counted"])
+    .where("app_id", "=", value("appId"))
+    .where("cid", "=", value("cid")),
+)
+
+const firstMembers = statement((read: Read, value: Places<FirstMembers>) =>
+  read
+    .selectFrom("channel_members")
+    .selectAll()
+    .where("app_id", "=", value("appId"))
+    .where("cid", "=", value("cid"))
+    .orderBy("created_at")
+    .orderBy("user_id")
+    .limit(value("membersMax")),
+)
+
 type ChannelCounts = Pick<ChannelRow, "created_by_id" | "member_count" | "last_message_at" | "counted">
 
-/** What changes of a channel with every message, with its first members, in one look; undefined when it is gone. */
+/** What changes of a channel with every message, with its first members; undefined when it is gone. */
 export async function selectWithMembers(
   read: Read,
   appId: number,
   cid: string,
   membersMax: number,
 ): Promise<{ channel: ChannelCounts; members: ChannelMemberRow[] } | undefined> {
+  if (!read.capabilities.supportsManyNodes) {
+    // In the process a second look is cheap, and the join would be built anew for each.
+    const channel = await countsOfChannel.first(read, { appId, cid })
+    return channel === undefined
+      ? undefined
+      : { channel, members: await firstMembers.rows(read, { appId, cid, membersMax }) }
+  }
   const rows = await channelWithMembers.rows(read, { appId, cid, membersMax })
   const [channel] = rows
   if (channel === undefined) return undefined
