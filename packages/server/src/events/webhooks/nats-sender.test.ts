@@ -461,7 +461,7 @@ describe("servers that behave badly", () => {
     const body = "x".repeat(limits.brokerBodyBytesMax)
     const faults: (string | null)[] = []
     while (faults.length < 10 && faults.at(-1) !== "busy") {
-      const own = deliveryTo(target(`nats://127.0.0.1:${server.port}`), { body }, { timeoutMs: 150 })
+      const own = deliveryTo(target(`nats://127.0.0.1:${server.port}`), { body }, { timeoutMs: 400 })
       const outcome = await sender.send(own, nowMs)
       expect(outcome.result).toBe("retry")
       faults.push(outcome.fault)
