@@ -4,6 +4,7 @@
 import { expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { exposition } from "../packages/server/src/core/metrics/rules.ts"
 import { limits as hookLimits } from "../packages/server/src/core/webhooks/limits.ts"
 import { limits } from "../packages/server/src/events/webhooks/limits.ts"
 import { attemptsMax, retryPausesMs } from "../packages/server/src/events/webhooks/retry.ts"
@@ -104,3 +105,19 @@ test("the guide's numbers are the server's", () => {
     expect(guide).toContain(text)
   }
 })
+
+test("the guide's metrics are on the page for Prometheus", () => {
+  const page = exposition({
+    now: 0,
+    backlog: { total: 0, hooks: [] },
+    unrelayed: 0,
+    sockets: 0,
+    engine: { inFlight: 0, queued: 0, lanes: [], counts: { attempts: [], durations } },
+    asked: { questions: [], durations },
+  })
+  const named = [...guide.matchAll(/`(weir_[a-z_]+)`/g)].map(([, name]) => name as string)
+  expect(named.length).toBeGreaterThanOrEqual(4)
+  for (const name of named) expect(page).toContain(`# TYPE ${name} `)
+})
+
+const durations = { buckets: [], sumSeconds: 0, count: 0 }

@@ -2,7 +2,7 @@
 // takes is how long each reply took.
 
 import { quantilesOf } from "../times.ts"
-import { createResponseReader } from "./response.ts"
+import { openConnection, postRequest } from "./keep-alive.ts"
 import { type Busy, runJob, watchBusy } from "./run.ts"
 import { tokenMaker } from "./tokens.ts"
 
@@ -40,73 +40,56 @@ export interface MessagesResult {
 export async function messagesLoad(job: MessagesJob): Promise<MessagesResult> {
   const { host, port, messages, warmupMessages, ratePerSecond } = job
   const token = tokenMaker({ secret: job.secret, userIds: [job.senderId], count: 1, series: 0 })(0)
-  const request = Buffer.from(
-    `POST ${job.path} HTTP/1.1\r\nHost: ${host}:${port}\r\nstream-auth-type: jwt\r\nAuthorization: ${token}\r\n` +
-      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(job.body)}\r\n\r\n${job.body}`,
-  )
+  const request = postRequest({ ...job, token })
   const total = warmupMessages + messages
   const times: number[] = []
   /** When each message fell due that no connection has taken yet. */
   const due: number[] = []
-  const free: Connection[] = []
+  const free: Sender[] = []
   const done = Promise.withResolvers<void>()
   const failure = Promise.withResolvers<never>()
   let fallen = 0
   let answered = 0
-  let isRunning = true
   let stopWatching = watchBusy(job.serverPid)
-  const fail = (error: Error): void => failure.reject(error)
 
   const serve = (): void => {
-    while (free.length > 0 && due.length > 0) (free.pop() as Connection).send(due.shift() as number)
+    while (free.length > 0 && due.length > 0) (free.pop() as Sender).send(due.shift() as number)
   }
   const fallDue = (): void => {
     fallen++
     due.push(performance.now())
     serve()
   }
-  const connect = async (): Promise<Connection> => {
+  const connect = async (): Promise<Sender> => {
     let dueAtMs = 0
-    const reader = createResponseReader(job.expectedStatus, () => {
-      answered++
-      if (answered > warmupMessages) times.push(performance.now() - dueAtMs)
-      else if (answered === warmupMessages) stopWatching = watchBusy(job.serverPid)
-      free.push(connection)
-      if (answered === total) done.resolve()
-      else if (ratePerSecond === null && fallen < total) fallDue()
-      else serve()
-    })
-    const socket = await Bun.connect({
-      hostname: host,
+    const connection = await openConnection({
+      host,
       port,
-      socket: {
-        open: (opened) => void opened.setNoDelay(true),
-        data(_socket, chunk) {
-          try {
-            reader.feed(chunk)
-          } catch (error) {
-            fail(error as Error)
-          }
-        },
-        close() {
-          if (isRunning) fail(new Error("the server closed a keep-alive connection"))
-        },
-        error: (_socket, error) => fail(error),
+      expectedStatus: job.expectedStatus,
+      onFailure: failure.reject,
+      onResponse() {
+        answered++
+        if (answered > warmupMessages) times.push(performance.now() - dueAtMs)
+        else if (answered === warmupMessages) stopWatching = watchBusy(job.serverPid)
+        free.push(sender)
+        if (answered === total) done.resolve()
+        else if (ratePerSecond === null && fallen < total) fallDue()
+        else serve()
       },
     })
-    const connection: Connection = {
+    const sender: Sender = {
       send(atMs) {
         dueAtMs = atMs
-        if (socket.write(request) !== request.length) fail(new Error("a request was not sent in one piece"))
+        connection.send(request)
       },
-      close: () => void socket.terminate(),
+      close: connection.close,
     }
-    return connection
+    return sender
   }
 
-  const connections = await Promise.all(Array.from({ length: job.connections }, connect))
-  free.push(...connections)
-  if (ratePerSecond === null) for (let index = 0; index < connections.length && fallen < total; index++) fallDue()
+  const senders = await Promise.all(Array.from({ length: job.connections }, connect))
+  free.push(...senders)
+  if (ratePerSecond === null) for (let index = 0; index < senders.length && fallen < total; index++) fallDue()
   else {
     // Exponential pauses: moments that do not keep step with anything that the server does at intervals of its own.
     let atMs = performance.now()
@@ -121,13 +104,13 @@ export async function messagesLoad(job: MessagesJob): Promise<MessagesResult> {
   }
   await Promise.race([done.promise, failure.promise])
   const { elapsedMs, busy } = stopWatching()
-  isRunning = false
-  for (const connection of connections) connection.close()
+  for (const sender of senders) sender.close()
   const { p50, p99 } = quantilesOf(times)
   return { messages, p50Ms: p50, p99Ms: p99, perSecond: Math.round((messages / elapsedMs) * 1000), busy }
 }
 
-interface Connection {
+/** A connection that no message is on. */
+interface Sender {
   send(dueAtMs: number): void
   close(): void
 }

@@ -1,7 +1,7 @@
-// Reads the HTTP/1.1 requests of one keep-alive connection (RFC 9112), with little work: whoever sends must be what is
-// measured, and not who receives.
+// Reads the HTTP/1.1 requests of one keep-alive connection.
 
 import { limits } from "../limits.ts"
+import { createHttpMessageReader, HttpMessageError, type HttpMessageReader } from "./http-message.ts"
 
 export interface ReadRequest {
   readonly body: Buffer
@@ -12,42 +12,27 @@ export interface ReadRequest {
 }
 
 /** A reader that calls `onRequest` for each request that is complete. Bodies have a Content-Length; else `feed` throws. */
-export function createRequestReader(onRequest: (request: ReadRequest) => void): { feed(chunk: Buffer): void } {
-  let pending: Buffer | null = null
-  return {
-    feed(fresh) {
-      let chunk = fresh
-      if (pending !== null) {
-        chunk = Buffer.concat([pending, fresh])
-        pending = null
-      }
-      let at = 0
-      while (at < chunk.length) {
-        const headEnd = chunk.indexOf(headEndMark, at)
-        if (headEnd < 0) {
-          if (chunk.length - at > limits.headBytesMax) throw new Error("the head of a request does not end")
-          break
-        }
-        const head = chunk.toString("latin1", at, headEnd)
-        const bodyStart = headEnd + headEndMark.length
-        const length = headerOf(head, "content-length")
-        if (length === null)
-          throw new Error(`a request without Content-Length: ${head.slice(0, limits.quotedCharsMax)}`)
-        const bodyEnd = bodyStart + Number(length)
-        if (bodyEnd > chunk.length) break
-        onRequest({
-          body: chunk.subarray(bodyStart, bodyEnd),
-          header: (name) => headerOf(head, name),
-          headers: () => headersOf(head),
-        })
-        at = bodyEnd
-      }
-      if (at < chunk.length) pending = at === 0 ? chunk : chunk.subarray(at)
+export function createRequestReader(onRequest: (request: ReadRequest) => void): HttpMessageReader {
+  // Of the message whose length was asked for last: it is the next that is whole, and is not read a second time.
+  let lastHead = ""
+  return createHttpMessageReader({
+    what: "a request",
+    bodyLengthOf(chunk, start, headEnd) {
+      lastHead = chunk.toString("latin1", start, headEnd)
+      const length = headerOf(lastHead, "content-length")
+      if (length !== null) return Number(length)
+      throw new HttpMessageError(`a request without Content-Length: ${lastHead.slice(0, limits.quotedCharsMax)}`)
     },
-  }
+    onMessage(chunk, _start, bodyStart, end) {
+      const head = lastHead
+      onRequest({
+        body: chunk.subarray(bodyStart, end),
+        header: (name) => headerOf(head, name),
+        headers: () => headersOf(head),
+      })
+    },
+  })
 }
-
-const headEndMark = Buffer.from("\r\n\r\n")
 
 /** Names come in any case; those of Weir are small letters, so that spelling is looked for first. */
 function headerOf(head: string, name: string): string | null {

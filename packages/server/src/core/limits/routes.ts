@@ -2,8 +2,7 @@ import { notFoundError, type OperationLimits, rateLimits as operations, rateLimi
 import { can } from "../../authorize/decide.ts"
 import { type LimitOverrides, type LimitState, type RateLimiter, rulesOf } from "../../request/rate-limit.ts"
 import { type AdminRoute, adminRead, adminRoute, type Route, route } from "../../request/route.ts"
-import type { Read } from "../../store/database.ts"
-import { appResource, lockApp, selectApp } from "../apps/index.ts"
+import { appResource, lockApp, requireApp } from "../apps/index.ts"
 import { actions } from "./actions.ts"
 import type { AppLimits } from "./cache.ts"
 import {
@@ -43,7 +42,7 @@ export const limitRoutes = ({ limiter }: Pick<LimitRouteParts, "limiter">): Rout
 
 export const limitAdminRoutes = ({ limiter, appLimits }: LimitRouteParts): AdminRoute[] => [
   adminRead(operations.getLimits, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     return viewOf(limiter, await selectLimits(read, appId))
   }),
   adminRoute(operations.updateLimits, async ({ input, tx, now, audit }) => {
@@ -78,10 +77,4 @@ function viewOf(limiter: RateLimiter, row: AppLimitsRow | undefined) {
       }),
     ),
   }
-}
-
-async function requireApp(read: Read, id: string): Promise<number> {
-  const app = await selectApp(read, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app.id
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { durationBounds } from "../../events/webhooks/engine-counts.ts"
+import { durationBounds } from "../../events/webhooks/durations.ts"
 import { escaped, exposition, type Measured } from "./rules.ts"
 
 const hookId = "0198a0d5-0000-7000-8000-000000000001"

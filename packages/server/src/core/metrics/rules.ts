@@ -2,7 +2,8 @@
 // hold ids and words of our own, and the number of series is bounded by whoever hands them in.
 
 import type { AskCounts } from "../../events/webhooks/ask-counts.ts"
-import { durationBounds, type EngineCounts } from "../../events/webhooks/engine-counts.ts"
+import { type Durations, durationBounds } from "../../events/webhooks/durations.ts"
+import type { EngineCounts } from "../../events/webhooks/engine-counts.ts"
 import type { Backlog } from "./store.ts"
 
 /** What is measured. Counts of the engine and the sockets are of this node, since it began. */
@@ -124,7 +125,7 @@ function familiesOf({ now, backlog, unrelayed, sockets, engine, asked }: Measure
 }
 
 /** Buckets of Prometheus count everything up to their bound, the engine's only what is between two. */
-function histogram({ buckets, sumSeconds, count }: EngineCounts["durations"]): Sample[] {
+function histogram({ buckets, sumSeconds, count }: Durations): Sample[] {
   let upTo = 0
   const cumulative = durationBounds.map((bound, index) => {
     upTo += buckets[index] ?? 0

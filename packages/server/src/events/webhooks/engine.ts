@@ -6,6 +6,7 @@
 import type { Awaitable } from "../../base/chain.ts"
 import type { Clock } from "../../base/clock.ts"
 import type { Logger } from "../../base/log.ts"
+import { type Circuit, createCircuit } from "./circuit.ts"
 import { createEngineCounts, type EngineCounts } from "./engine-counts.ts"
 import type { AttemptOutcome, Hook, HookDelivery, HookKind, HookSender, HookSigner } from "./hook.ts"
 import { limits } from "./limits.ts"
@@ -131,11 +132,7 @@ interface Lane {
   ordered: boolean
   /** Streams of an ordered hook that have one on its way. */
   readonly busyStreams: Set<string>
-  failures: number
-  failingSinceMs: number | null
-  /** While failing: when the next probe may go. */
-  probeAtMs: number
-  probePauseMs: number
+  readonly circuit: Circuit
   taking: boolean
   /** Somebody asked while it was taking. */
   wanted: boolean
@@ -177,10 +174,7 @@ export function createEngine(parts: EngineParts): Engine {
         inFlight: 0,
         ordered: false,
         busyStreams: new Set(),
-        failures: 0,
-        failingSinceMs: null,
-        probeAtMs: 0,
-        probePauseMs: limits.probePauseMsMin,
+        circuit: createCircuit(),
         taking: false,
         wanted: false,
         nextStream: null,
@@ -191,7 +185,7 @@ export function createEngine(parts: EngineParts): Engine {
     lane.usedAtMs = clock.monotonic()
     return lane
   }
-  const isOpen = (lane: Lane): boolean => lane.failingSinceMs !== null
+  const isOpen = ({ circuit }: Lane): boolean => circuit.failingSinceMs !== null
 
   const put = (lane: Lane, delivery: HeldDelivery): void => {
     lane.queue.push(delivery)
@@ -203,7 +197,7 @@ export function createEngine(parts: EngineParts): Engine {
   /** How many more the lane may send now. */
   const slots = (lane: Lane): number => {
     if (stopped) return 0
-    if (isOpen(lane)) return lane.inFlight === 0 && now() >= lane.probeAtMs ? 1 : 0
+    if (isOpen(lane)) return lane.inFlight === 0 && lane.circuit.mayProbe(now()) ? 1 : 0
     const rest = limits.inFlightMax - inFlight
     const mayTakeMore = rest > limits.inFlightMax / 4 || lane.inFlight < limits.laneInFlightFew
     return mayTakeMore ? Math.min(rest, limits.laneInFlightMax - lane.inFlight) : 0
@@ -294,35 +288,21 @@ export function createEngine(parts: EngineParts): Engine {
     if (lane.ordered && result.state === "pending") await giveBackStream(lane, delivery.stream)
   }
 
-  const settleCircuit = (lane: Lane, outcome: AttemptOutcome, startedAt: number): void => {
-    if (outcome.result === "delivered") {
-      if (isOpen(lane)) {
-        log.info("a webhook receiver answers again", { hook_id: lane.hookId, app_id: lane.appId })
-        // What came meanwhile waits in the database.
-        lane.wanted = true
-      }
-      lane.failures = 0
-      lane.failingSinceMs = null
-      lane.probePauseMs = limits.probePauseMsMin
-      return
-    }
-    if (outcome.result === "refused") return
-    lane.failures++
-    if (lane.failingSinceMs !== null) {
-      // Those that were on their way when it began to fail are no probes.
-      if (startedAt <= lane.failingSinceMs) return
-      lane.probePauseMs = Math.min(lane.probePauseMs * 2, limits.probePauseMsMax)
-      lane.probeAtMs = now() + lane.probePauseMs
-    } else if (lane.failures >= limits.failuresUntilOpen) {
-      lane.failingSinceMs = now()
-      lane.probeAtMs = now() + lane.probePauseMs
+  const settleCircuit = (lane: Lane, { result, fault, detail }: AttemptOutcome, startedAt: number): void => {
+    const { hookId, appId } = lane
+    const change = lane.circuit.heard(result, startedAt, now())
+    if (change === "closed") {
+      log.info("a webhook receiver answers again", { hook_id: hookId, app_id: appId })
+      // What came meanwhile waits in the database.
+      lane.wanted = true
+    } else if (change === "opened") {
       const waiting = lane.queue.splice(0)
       for (const { body } of waiting) queuedBytes -= body.length
       log.warn("a webhook receiver fails; it gets one delivery at a time until it answers", {
-        hook_id: lane.hookId,
-        app_id: lane.appId,
-        fault: outcome.fault,
-        detail: outcome.detail,
+        hook_id: hookId,
+        app_id: appId,
+        fault,
+        detail,
       })
       void giveBack(waiting, now()).catch((error) => log.error("could not give back deliveries", { cause: error }))
     }
@@ -478,22 +458,20 @@ export function createEngine(parts: EngineParts): Engine {
     changed(appId) {
       for (const lane of lanes.values()) {
         if (lane.appId !== appId) continue
-        lane.failures = 0
-        lane.failingSinceMs = null
-        lane.probePauseMs = limits.probePauseMsMin
+        lane.circuit.reset()
         take(lane)
       }
     },
     stats: () => ({
       inFlight,
       queued: [...lanes.values()].reduce((total, lane) => total + lane.queue.length, 0),
-      lanes: [...lanes.values()].map((lane) => ({
-        hookId: lane.hookId,
-        appId: lane.appId,
-        inFlight: lane.inFlight,
-        queued: lane.queue.length,
-        circuit: isOpen(lane) ? "open" : "closed",
-        failingSince: lane.failingSinceMs === null ? null : new Date(lane.failingSinceMs).toISOString(),
+      lanes: [...lanes.values()].map(({ hookId, appId, inFlight, queue, circuit: { failingSinceMs } }) => ({
+        hookId,
+        appId,
+        inFlight,
+        queued: queue.length,
+        circuit: failingSinceMs === null ? "closed" : "open",
+        failingSince: failingSinceMs === null ? null : new Date(failingSinceMs).toISOString(),
       })),
       counts: counts.read(),
     }),

@@ -25,20 +25,20 @@ const seedBytes = 32
 const keyPairBytes = 64
 /** Keys that are kept ready: to import an Ed25519 key costs as much as to sign with it. */
 const keysReadyMax = 4_096
-/** Bodies beyond this have a buffer each. */
-const scratchBytesMax = 256 * 1024
 /** PKCS #8 of an Ed25519 key up to its seed (RFC 8410 §7). */
 const pkcs8Head = Buffer.from("302e020100300506032b657004220420", "hex")
 
+/** What is signed, and by what: of a delivery, or of a question, which is no delivery. */
+export type Signed = Pick<HookDelivery, "signer" | "webhookId" | "attempt" | "body">
+
 /**
- * The headers that sign a delivery, by their lower-case names; the time that is signed is `nowMs` (milliseconds since
- * 1970) in whole seconds. `x-signature` and `x-api-key` are there when the app has an API secret, the three of Standard
- * Webhooks when the hook has a secret of its own: without a signature the time would be a claim that nobody can check.
+ * The headers that sign it, by their lower-case names; the time that is signed is `nowMs` (milliseconds since 1970) in
+ * whole seconds. `x-signature` and `x-api-key` are there when the app has an API secret, the three of Standard Webhooks
+ * when the hook has a secret of its own: without a signature the time would be a claim that nobody can check.
  * Throws RangeError for an id that Standard Webhooks forbids (a full stop in it would make two readings of what is
  * signed) and for a secret that is none; the message holds nothing of the secret.
  */
-export function signatureHeaders(delivery: HookDelivery, nowMs: number): Record<string, string> {
-  const { signer, webhookId, attempt, body } = delivery
+export function signatureHeaders({ signer, webhookId, attempt, body }: Signed, nowMs: number): Record<string, string> {
   if (!/^[\w-]{1,255}$/.test(webhookId)) throw new RangeError("a webhook id holds letters, digits, _ and - only")
   const headers: Record<string, string> = { "x-webhook-id": webhookId, "x-webhook-attempt": String(attempt) }
   if (signer.api !== null) {
@@ -47,7 +47,7 @@ export function signatureHeaders(delivery: HookDelivery, nowMs: number): Record<
   }
   if (signer.own.length > 0) {
     const timestamp = String(Math.floor(nowMs / 1000))
-    const signed = inScratch(`${webhookId}.${timestamp}.${body}`)
+    const signed = `${webhookId}.${timestamp}.${body}`
     headers["webhook-id"] = webhookId
     headers["webhook-timestamp"] = timestamp
     headers["webhook-signature"] = signer.own.map((secret) => signatureOf(secret, signed)).join(" ")
@@ -69,33 +69,22 @@ export function newHookSecret(alg: HookSecret["alg"]): { secret: string; publicK
 
 let lastSigned: { readonly secret: string; readonly body: string; readonly signature: string } | null = null
 
-/** The same for every hook that hears of an event, and they are sent one after the other. */
+/**
+ * The same for every hook that hears of an event, and they are sent one after the other: to keep it takes a third off
+ * what signing for ten hooks costs, and adds nothing for one.
+ */
 function appSignature(secret: string, body: string): string {
   if (lastSigned === null || lastSigned.body !== body || lastSigned.secret !== secret) {
-    lastSigned = { secret, body, signature: createHmac("sha256", secret).update(inScratch(body)).digest("hex") }
+    lastSigned = { secret, body, signature: createHmac("sha256", secret).update(body).digest("hex") }
   }
   return lastSigned.signature
 }
 
-let scratch = Buffer.alloc(0)
-
-/**
- * The text's bytes, which stand until the next call: nothing here waits, and a buffer for each signature would cost the
- * collector as much as an HMAC costs.
- */
-function inScratch(text: string): Buffer {
-  const length = Buffer.byteLength(text)
-  if (length > scratchBytesMax) return Buffer.from(text, "utf8")
-  if (length > scratch.length) scratch = Buffer.allocUnsafeSlow(Math.min(scratchBytesMax, length * 2))
-  scratch.write(text, 0, "utf8")
-  return scratch.subarray(0, length)
-}
-
-function signatureOf(secret: HookSecret, signed: Buffer): string {
+function signatureOf(secret: HookSecret, signed: string): string {
   const key = keyOf(secret)
   return secret.alg === "hmac"
     ? `v1,${createHmac("sha256", key).update(signed).digest("base64")}`
-    : `v1a,${sign(null, signed, key).toString("base64")}`
+    : `v1a,${sign(null, Buffer.from(signed), key).toString("base64")}`
 }
 
 // By the secret itself and not by its id: whatever ids come to mean, no delivery is signed with another hook's key.
