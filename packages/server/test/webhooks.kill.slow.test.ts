@@ -168,7 +168,10 @@ async function killUnderLoad(given: Settings, nodeCount: number, cut: (() => Pro
   await until(
     "every acknowledged message has arrived",
     async () => {
-      if (arrived.messages.size !== before) missing = missing.filter((id) => !seen().has(id))
+      if (arrived.messages.size !== before) {
+        const here = seen()
+        missing = missing.filter((id) => !here.has(id))
+      }
       before = arrived.messages.size
       return missing.length === 0
     },
