@@ -6,6 +6,7 @@ import { limits } from "./limits.ts"
 import type { ConnectJob } from "./load/connect.ts"
 import type { FanoutJob } from "./load/fanout.ts"
 import type { HttpJob } from "./load/http.ts"
+import type { MessagesJob } from "./load/messages.ts"
 import type { RevokeJob } from "./load/revoke.ts"
 
 /** The last two are Weir as well: with rate limits, and without a record of refusals. */
@@ -27,7 +28,7 @@ export interface Contender {
 }
 
 export const serverCore = 0
-const loadCore = 1
+export const loadCore = 1
 
 /** Whether processes can be held to a core here: Linux with taskset(1) and at least two cores. */
 export const canPin =
@@ -55,7 +56,7 @@ export async function stopAll(): Promise<void> {
 }
 
 /**
- * Starts a server on its core. With `waitForReady` it must print one line of JSON before anything else is done.
+ * Starts a server on its core, or what stands on the other side of one on the load's. With `waitForReady` it must print one line of JSON before anything else is done.
  * Throws with its output when it ends or stays silent for `limits.startTimeoutMs`. `cleanUp` runs after its end.
  */
 export async function startProcess(
@@ -64,8 +65,9 @@ export async function startProcess(
   env: Record<string, string>,
   waitForReady: boolean,
   cleanUp: () => void = () => {},
+  core = serverCore,
 ): Promise<StartedProcess> {
-  const child = Bun.spawn(pinned(serverCore, command), {
+  const child = Bun.spawn(pinned(core, command), {
     env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", ...env },
     stdin: "ignore",
     stdout: "pipe",
@@ -134,7 +136,7 @@ export function workerOf(pid: number): number {
 /** Runs one load generator on its core. Throws with its own words when it fails. */
 export async function runLoad<Result>(
   generator: string,
-  job: HttpJob | ConnectJob | FanoutJob | RevokeJob,
+  job: HttpJob | ConnectJob | FanoutJob | MessagesJob | RevokeJob,
   timeMs: number,
 ): Promise<Result> {
   const child = Bun.spawn(pinned(loadCore, [process.execPath, `${import.meta.dir}/load/${generator}.ts`]), {

@@ -23,6 +23,9 @@ export const limits = {
   /** Nothing has come for this long: the frames of the set-up are over. */
   quietMs: 250,
   quietTimeoutMs: 15_000,
+  /** What the receiver of webhooks is waiting for, and what the bare loop does, take less than this. */
+  controlIdleSeconds: 255,
+  webhooksTimeoutMs: 200_000,
   /** One request of the set-up. */
   requestTimeoutMs: 15_000,
   /** Requests that are built in advance, so that the load generator does nothing but send and count. */

@@ -17,6 +17,7 @@ import { connects, fanout, getResource, type LoadKind, measureLoad, type Runs } 
 import { type Backends, measureRevocations } from "./rows/revoke.ts"
 import { measureSwitches } from "./rows/switches.ts"
 import { measureVerify } from "./rows/verify.ts"
+import { measureWebhooks } from "./rows/webhooks.ts"
 import { fullSettings, quickSettings, type Settings } from "./settings.ts"
 import { type SizeRow, sizeTableOf } from "./sizes.ts"
 import { type TimeRow, timeTableOf } from "./times.ts"
@@ -24,7 +25,7 @@ import { startWeir } from "./weir.ts"
 
 const usage = `npm run bench -- [options]
   --quick                 short runs: for a look, not for the README
-  --questions a,b,c,d,f,g,h,i,k
+  --questions a,b,c,d,f,g,h,i,j,k
                           only these questions (e is asked whenever the hand-made peer takes part)
   --contenders weir,bare,handmade
                           only these; without Weir the peers are measured with made-up answers
@@ -35,7 +36,7 @@ const usage = `npm run bench -- [options]
   --note <text>           kept in the result, such as what else ran on the machine
   --out <file>            where the JSON goes`
 
-const allQuestions = ["a", "b", "c", "d", "f", "g", "h", "i", "k"] as const
+const allQuestions = ["a", "b", "c", "d", "f", "g", "h", "i", "j", "k"] as const
 type Question = (typeof allQuestions)[number]
 const allContenders = ["bare", "weir", "handmade"] as const satisfies ContenderName[]
 
@@ -88,6 +89,12 @@ async function main(): Promise<number> {
   if (asks("i")) {
     if (options.backends === null) console.error("i: no two nodes, because --postgres and --redis are not both known")
     timeRows.push(...(await measureRevocations(newContext(), options.backends)))
+  }
+  if (asks("j")) {
+    const found = await measureWebhooks(newContext(), (name, run, counts) => tell("webhooks", name, run, counts))
+    rows.push(...found.rows)
+    timeRows.push(...found.timeRows)
+    await stopAll()
   }
   if (asks("k")) {
     const found = await measureFirstLoad(settings.pairs)
@@ -221,7 +228,7 @@ function loadRows(kind: string, { weir, bare, handmade }: Runs): Row[] {
   return rows
 }
 
-function tell(kind: string, contender: ContenderName, run: Measurement, counts: boolean): void {
+function tell(kind: string, contender: string, run: Measurement, counts: boolean): void {
   const busy = run.busy === null ? "" : `server ${shareText(run.busy.server)} busy, load ${shareText(run.busy.load)}`
   const warmup = counts ? "" : " (warm-up)"
   console.error(

@@ -28,6 +28,14 @@ export interface Settings {
   readonly revocationPauseMs: number
   /** Between the last connect and the first revocation, for what connecting leaves to be written. */
   readonly revocationSettleMs: number
+  /** Deliveries of one run, and those that wait while the receiver is down. */
+  readonly deliveries: number
+  readonly deliveriesWaiting: number
+  /** Messages whose replies are timed, at so many a second. */
+  readonly repliesPerSecond: number
+  readonly replyConnections: number
+  readonly repliesWarmup: number
+  readonly replies: number
 }
 
 const common = {
@@ -40,6 +48,8 @@ const common = {
   revocationEntries: 1_000_000,
   revocationPauseMs: 100,
   revocationSettleMs: 3_000,
+  repliesPerSecond: 100,
+  replyConnections: 8,
 } as const
 
 export const fullSettings: Settings = {
@@ -53,6 +63,10 @@ export const fullSettings: Settings = {
   storms: 3,
   revocationSockets: 5_000,
   revocationsMeasured: 30,
+  deliveries: 15_000,
+  deliveriesWaiting: 100_000,
+  repliesWarmup: 50,
+  replies: 500,
 }
 
 export const quickSettings: Settings = {
@@ -66,4 +80,8 @@ export const quickSettings: Settings = {
   storms: 2,
   revocationSockets: 1_000,
   revocationsMeasured: 10,
+  deliveries: 5_000,
+  deliveriesWaiting: 5_000,
+  repliesWarmup: 50,
+  replies: 200,
 }

@@ -23,6 +23,8 @@ export interface NodeOptions {
   /** Null: the node is the only one. */
   readonly redisUrl: string | null
   readonly rateLimits: boolean
+  /** Hooks may have receivers on this machine; absent: they may not. */
+  readonly webhookAllowPrivate?: boolean
   /** Started instead of the launcher; null: Weir as an operator starts it. */
   readonly program: string | null
 }
@@ -33,7 +35,7 @@ export interface WeirOptions extends Pick<NodeOptions, "apiKey" | "secret" | "da
   /** A channel is made for each, with the sender and as many members. */
   readonly watchers: readonly number[]
   /** What this one has in another way than the usual one of the bench. */
-  readonly variant?: Partial<Pick<NodeOptions, "adminToken" | "rateLimits" | "program">>
+  readonly variant?: Partial<Pick<NodeOptions, "adminToken" | "rateLimits" | "webhookAllowPrivate" | "program">>
 }
 
 export interface StartedNode {
@@ -44,8 +46,14 @@ export interface StartedNode {
   stop(): Promise<void>
 }
 
+export interface StartedWeir {
+  readonly weir: Contender
+  readonly fixture: Fixture
+  stop(): Promise<void>
+}
+
 /** Throws with Weir's own words when it does not start or refuses the set-up. */
-export async function startWeir(options: WeirOptions): Promise<{ weir: Contender; fixture: Fixture }> {
+export async function startWeir(options: WeirOptions): Promise<StartedWeir> {
   const node = await startNode({
     apiKey: options.apiKey,
     secret: options.secret,
@@ -70,7 +78,7 @@ export async function startWeir(options: WeirOptions): Promise<{ weir: Contender
       looksAtTokens: true,
       channelFor,
     }
-    return { weir, fixture }
+    return { weir, fixture, stop: node.stop }
   } catch (error) {
     await node.stop()
     throw withWords(error, node.output())
@@ -94,6 +102,7 @@ export async function startNode(options: NodeOptions): Promise<StartedNode> {
     WEIR_RATE_LIMITS: options.rateLimits ? "on" : "off",
     WEIR_MASTER_KEY: options.masterKey,
   }
+  if (options.webhookAllowPrivate === true) env.WEIR_WEBHOOK_ALLOW_PRIVATE = "true"
   if (options.adminToken !== null) env.WEIR_ADMIN_TOKEN = options.adminToken
   if (options.databaseUrl !== null) env.WEIR_DATABASE_URL = options.databaseUrl
   if (options.redisUrl !== null) env.WEIR_REDIS_URL = options.redisUrl

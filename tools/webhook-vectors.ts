@@ -1,6 +1,7 @@
-// Makes contract/vectors/webhooks/*.json: deliveries that every receiver must accept, and deliveries that it must refuse.
-// Nothing here is the server's or an SDK's, so that they are held to the specifications and not to themselves. All is
-// derived from fixed texts, so two runs give the same values: `node tools/bun.mjs tools/webhook-vectors.ts`.
+// Makes contract/vectors/webhooks/*.json: deliveries that every receiver must accept, and deliveries that it must
+// refuse. Nothing here is the server's or an SDK's, so that they are held to the specifications and not to themselves.
+// All is derived from fixed texts, so two runs give the same files:
+// `node tools/bun.mjs tools/webhook-vectors.ts && npm run format`.
 
 import { createHash, createHmac, createPrivateKey, sign } from "node:crypto"
 import { mkdirSync, writeFileSync } from "node:fs"
@@ -210,6 +211,15 @@ export const signVectors = (): SignVector[] => [
   signVector("a big body", "", { body: bodies.big, secrets: [newer, pair.secret] }),
 ]
 
+const receiver: Receiver = { secrets: [newer], tolerance_seconds: toleranceSeconds }
+/** Takes what older senders sign as well. */
+const movingOver: Receiver = {
+  secrets: [newer],
+  api_secret: api.secret,
+  require_timestamp: false,
+  tolerance_seconds: toleranceSeconds,
+}
+
 type VerifyParts = Partial<Omit<VerifyVector, "name" | "comment" | "error">>
 
 function verifyVector(name: string, error: string | null, comment: string, parts: VerifyParts = {}): VerifyVector {
@@ -219,7 +229,7 @@ function verifyVector(name: string, error: string | null, comment: string, parts
     comment,
     scheme: parts.scheme ?? "v1",
     ...(parts.stricter === undefined ? {} : { stricter: parts.stricter }),
-    receiver: parts.receiver ?? { secrets: [newer], tolerance_seconds: toleranceSeconds },
+    receiver: parts.receiver ?? receiver,
     now: parts.now ?? timestamp,
     headers: parts.headers ?? standardHeaders([newer], body),
     ...(parts.body_base64 === undefined ? { body } : { body_base64: parts.body_base64 }),
@@ -398,12 +408,7 @@ export const verifyVectors = (): VerifyVector[] => [
   verifyVector("X-Signature: gzip", null, "", documented({ body_base64: packedPlain })),
   verifyVector("X-Signature: accepted beside secrets", null, "For as long as a receiver moves over, and no longer.", {
     ...documented(),
-    receiver: {
-      secrets: [newer],
-      api_secret: api.secret,
-      require_timestamp: false,
-      tolerance_seconds: toleranceSeconds,
-    },
+    receiver: movingOver,
   }),
   verifyVector(
     "X-Signature: altered body",
@@ -444,16 +449,10 @@ export const verifyVectors = (): VerifyVector[] => [
   verifyVector("X-Signature: not to rescue a bad signature", "signature-mismatch", "", {
     ...documented(),
     headers: { ...documentedHeaders(bodies.plain), ...good, "webhook-signature": signature(stranger, bodies.plain) },
-    receiver: {
-      secrets: [newer],
-      api_secret: api.secret,
-      require_timestamp: false,
-      tolerance_seconds: toleranceSeconds,
-    },
+    receiver: movingOver,
   }),
 ]
 
-const receiver: Receiver = { secrets: [newer], tolerance_seconds: toleranceSeconds }
 const arrival = (now: number, error: string | null, parts: { id?: string; timestamp?: number } = {}): Arrival => ({
   now,
   headers: standardHeaders([newer], bodies.plain, parts),
@@ -464,29 +463,27 @@ const forged = (now: number): Arrival => ({
   ...arrival(now, "signature-mismatch"),
   headers: standardHeaders([stranger], bodies.plain),
 })
+/** The same delivery at each of these times: taken at the first, refused from then on, and too old at the last. */
+const again = (...times: readonly number[]): Arrival[] =>
+  times.map((now, at) => arrival(now, at === 0 ? null : at < times.length - 1 ? "replayed" : "timestamp-too-old"))
 
 export const replayVectors = (): ReplayVector[] => [
   {
     name: "the same delivery again",
     comment: "At once, and until the tolerance ends; then it is too old, with no time in between.",
     receiver,
-    steps: [
-      arrival(timestamp, null),
-      arrival(timestamp, "replayed"),
-      arrival(timestamp + toleranceSeconds, "replayed"),
-      arrival(timestamp + toleranceSeconds + 1, "timestamp-too-old"),
-    ],
+    steps: again(timestamp, timestamp, timestamp + toleranceSeconds, timestamp + toleranceSeconds + 1),
   },
   {
     name: "a delivery from the future",
     comment: "It is accepted for twice the tolerance, so it has to be remembered for as long.",
     receiver,
-    steps: [
-      arrival(timestamp - toleranceSeconds, null),
-      arrival(timestamp + 1, "replayed"),
-      arrival(timestamp + toleranceSeconds, "replayed"),
-      arrival(timestamp + toleranceSeconds + 1, "timestamp-too-old"),
-    ],
+    steps: again(
+      timestamp - toleranceSeconds,
+      timestamp + 1,
+      timestamp + toleranceSeconds,
+      timestamp + toleranceSeconds + 1,
+    ),
   },
   {
     name: "a retry",

@@ -5,7 +5,7 @@
 import { limits } from "../limits.ts"
 import type { FrameCounts } from "./frames.ts"
 import { createHistogram, type Latency, latencyOf } from "./histogram.ts"
-import { createResponseReader } from "./response.ts"
+import { type Connection, openConnection, postRequest } from "./keep-alive.ts"
 import { type Busy, runJob, watchBusy } from "./run.ts"
 import { firstFrame, type OpenSocket, openSocket, type SocketPlan } from "./socket.ts"
 import { tokenMaker } from "./tokens.ts"
@@ -134,12 +134,9 @@ interface Senders {
 async function openSenders(job: FanoutJob, counts: FrameCounts, onFailure: (error: Error) => void): Promise<Senders> {
   const latencies = createHistogram()
   const token = tokenMaker({ secret: job.secret, userIds: [job.senderId], count: 1, series: job.series })(0)
-  const request = Buffer.from(
-    `POST ${job.sendPath} HTTP/1.1\r\nHost: ${job.host}:${job.port}\r\nstream-auth-type: jwt\r\nAuthorization: ${token}\r\n` +
-      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(job.sendBody)}\r\n\r\n${job.sendBody}`,
-  )
+  const { host, port } = job
+  const request = postRequest({ host, port, path: job.sendPath, token, body: job.sendBody })
   let running = false
-  let closed = false
   let sent = 0
   let replies = 0
   /** Connections whose last request is answered. */
@@ -152,47 +149,29 @@ async function openSenders(job: FanoutJob, counts: FrameCounts, onFailure: (erro
     }
   }
 
-  const connect = (): Promise<Bun.Socket> =>
-    new Promise((resolve, reject) => {
-      let sentAtNs = 0
-      let sender: { send(): void }
-      const reader = createResponseReader(job.sendStatus, () => {
+  const connect = async (): Promise<Connection> => {
+    let sentAtNs = 0
+    const sender = {
+      send() {
+        sentAtNs = Bun.nanoseconds()
+        connection.send(request)
+      },
+    }
+    const connection = await openConnection({
+      host,
+      port,
+      expectedStatus: job.sendStatus,
+      onFailure,
+      onResponse() {
         replies++
         latencies.record((Bun.nanoseconds() - sentAtNs) / 1000)
         idle.push(sender)
         pump()
-      })
-      Bun.connect({
-        hostname: job.host,
-        port: job.port,
-        socket: {
-          open(socket) {
-            socket.setNoDelay(true)
-            sender = {
-              send() {
-                sentAtNs = Bun.nanoseconds()
-                if (socket.write(request) !== request.length)
-                  onFailure(new Error("a request was not sent in one piece"))
-              },
-            }
-            idle.push(sender)
-            resolve(socket)
-          },
-          data(_socket, chunk) {
-            try {
-              reader.feed(chunk)
-            } catch (error) {
-              onFailure(error as Error)
-            }
-          },
-          close() {
-            if (!closed) onFailure(new Error("the server closed a keep-alive connection"))
-          },
-          connectError: (_socket, error) => reject(error),
-          error: (_socket, error) => onFailure(error),
-        },
-      }).catch(reject)
+      },
     })
+    idle.push(sender)
+    return connection
+  }
 
   const connections = await Promise.all(Array.from({ length: job.inFlight }, connect))
   return {
@@ -212,8 +191,7 @@ async function openSenders(job: FanoutJob, counts: FrameCounts, onFailure: (erro
       running = false
     },
     close() {
-      closed = true
-      for (const connection of connections) connection.terminate()
+      for (const connection of connections) connection.close()
     },
   }
 }

@@ -3,7 +3,7 @@
 
 import { limits } from "../limits.ts"
 import { createHistogram, type Latency, latencyOf } from "./histogram.ts"
-import { createResponseReader } from "./response.ts"
+import { type Connection, openConnection } from "./keep-alive.ts"
 import { type Busy, runJob, watchBusy } from "./run.ts"
 import { type TokenPlan, tokenMaker } from "./tokens.ts"
 
@@ -48,9 +48,9 @@ export async function httpLoad(job: HttpJob): Promise<HttpResult> {
     failure.reject(error)
   }
 
-  const connect = (): Promise<Bun.Socket> => {
+  const connect = async (): Promise<Connection> => {
     let sentAtNs = 0
-    const send = (socket: Bun.Socket): void => {
+    const send = (): void => {
       if (next === pool.count) {
         if (job.eachTokenOnce) {
           usedUp.resolve()
@@ -62,44 +62,24 @@ export async function httpLoad(job: HttpJob): Promise<HttpResult> {
       const length = (pool.offsets[next + 1] as number) - from
       next++
       sentAtNs = Bun.nanoseconds()
-      // Requests are small and one at a time, so the send buffer of the kernel always takes them whole.
-      if (socket.write(pool.bytes, from, length) !== length) fail(new Error("a request was not sent in one piece"))
+      connection.send(pool.bytes, from, length)
     }
-    return new Promise((resolve, reject) => {
-      let socketOf: Bun.Socket | null = null
-      const reader = createResponseReader(job.expectedStatus, () => {
+    const connection = await openConnection({
+      host: job.host,
+      port: job.port,
+      expectedStatus: job.expectedStatus,
+      onFailure: fail,
+      onResponse() {
         completed++
         latencies.record((Bun.nanoseconds() - sentAtNs) / 1000)
-        if (running && socketOf !== null) send(socketOf)
-      })
-      Bun.connect({
-        hostname: job.host,
-        port: job.port,
-        socket: {
-          open(socket) {
-            socketOf = socket
-            socket.setNoDelay(true)
-            resolve(socket)
-            send(socket)
-          },
-          data(_socket, chunk) {
-            try {
-              reader.feed(chunk)
-            } catch (error) {
-              fail(error as Error)
-            }
-          },
-          close() {
-            if (running) fail(new Error("the server closed a keep-alive connection"))
-          },
-          connectError: (_socket, error) => reject(error),
-          error: (_socket, error) => fail(error),
-        },
-      }).catch(reject)
+        if (running) send()
+      },
     })
+    send()
+    return connection
   }
 
-  const sockets = await Promise.all(Array.from({ length: job.connections }, connect))
+  const connections = await Promise.all(Array.from({ length: job.connections }, connect))
   await Promise.race([Bun.sleep(job.warmupMs), failure.promise, usedUp.promise])
   const before = completed
   latencies.clear()
@@ -109,7 +89,7 @@ export async function httpLoad(job: HttpJob): Promise<HttpResult> {
   const { elapsedMs, busy } = stopWatching()
   const requests = completed - before
   running = false
-  for (const socket of sockets) socket.terminate()
+  for (const connection of connections) connection.close()
   if (requests === 0) throw new Error("no request was completed within the time")
   return {
     requests,

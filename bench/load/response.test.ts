@@ -1,7 +1,8 @@
 // The reader must find the same answers however the bytes are cut, or the rates it counts are wrong.
 
 import { expect, test } from "bun:test"
-import { createResponseReader, ResponseError } from "./response.ts"
+import { HttpMessageError } from "./http-message.ts"
+import { createResponseReader } from "./response.ts"
 
 const answer = (body: string, name = "Content-Length", status = "200 OK"): string =>
   `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\n${name}: ${Buffer.byteLength(body)}\r\n\r\n${body}`
@@ -44,7 +45,7 @@ test("another status stops the run with what the server said", () => {
 
 test("an answer without Content-Length and a head without end stop the run", () => {
   const chunked = Buffer.from("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-  expect(() => createResponseReader(200, () => {}).feed(chunked)).toThrow(ResponseError)
+  expect(() => createResponseReader(200, () => {}).feed(chunked)).toThrow(HttpMessageError)
   const endless = Buffer.alloc(20 * 1024, "a")
-  expect(() => createResponseReader(200, () => {}).feed(endless)).toThrow(ResponseError)
+  expect(() => createResponseReader(200, () => {}).feed(endless)).toThrow(HttpMessageError)
 })

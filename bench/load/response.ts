@@ -1,23 +1,14 @@
-// Reads the HTTP/1.1 answers of one keep-alive connection (RFC 9112). It does little, because it must be cheaper than
-// the server it measures: the status of each answer is checked, and its end is found by Content-Length.
+// Reads the HTTP/1.1 answers of one keep-alive connection. It does little, because it must be cheaper than the server it
+// measures: the status of each answer is checked, and its end is found by Content-Length.
 
 import { limits } from "../limits.ts"
-
-export interface ResponseReader {
-  /** Takes what came; calls `onResponse` for each answer that is complete. Throws ResponseError. */
-  feed(chunk: Buffer): void
-}
-
-export class ResponseError extends Error {
-  override readonly name = "ResponseError"
-}
+import { createHttpMessageReader, HttpMessageError, type HttpMessageReader } from "./http-message.ts"
 
 /**
  * A reader for answers that all have the status `expectedStatus`; any other status throws with what the server said.
  * Chunked answers throw too: nothing here sends them, and a decoder would cost the measurement.
  */
-export function createResponseReader(expectedStatus: number, onResponse: (body: Buffer) => void): ResponseReader {
-  let pending: Buffer | null = null
+export function createResponseReader(expectedStatus: number, onResponse: (body: Buffer) => void): HttpMessageReader {
   // Servers put Content-Length at the same place each time, so the last place is looked at first.
   let lengthOffset = 0
 
@@ -26,7 +17,7 @@ export function createResponseReader(expectedStatus: number, onResponse: (body: 
     if (lengthOffset === 0 || !isContentLength(chunk, at)) {
       const found = chunk.toString("latin1", start, headEnd).toLowerCase().indexOf("\r\ncontent-length:")
       if (found < 0)
-        throw new ResponseError(`an answer without Content-Length: ${chunk.toString("latin1", start, headEnd)}`)
+        throw new HttpMessageError(`an answer without Content-Length: ${chunk.toString("latin1", start, headEnd)}`)
       lengthOffset = found + 2
       at = start + lengthOffset
     }
@@ -39,37 +30,20 @@ export function createResponseReader(expectedStatus: number, onResponse: (body: 
     return length
   }
 
-  return {
-    feed(fresh) {
-      let chunk = fresh
-      if (pending !== null) {
-        chunk = Buffer.concat([pending, fresh])
-        pending = null
+  return createHttpMessageReader({
+    what: "an answer",
+    bodyLengthOf: contentLength,
+    onMessage(chunk, start, bodyStart, end) {
+      const status = statusOf(chunk, start)
+      if (status !== expectedStatus) {
+        const said = chunk.toString("utf8", start, end).slice(0, limits.quotedCharsMax)
+        throw new HttpMessageError(`status ${status} instead of ${expectedStatus}: ${said}`)
       }
-      let at = 0
-      while (at < chunk.length) {
-        const headEnd = chunk.indexOf(headEndMark, at)
-        if (headEnd < 0) {
-          if (chunk.length - at > limits.headBytesMax) throw new ResponseError("the head of an answer does not end")
-          break
-        }
-        const bodyStart = headEnd + headEndMark.length
-        const bodyEnd = bodyStart + contentLength(chunk, at, headEnd)
-        if (bodyEnd > chunk.length) break
-        const status = statusOf(chunk, at)
-        if (status !== expectedStatus) {
-          const said = chunk.toString("utf8", at, bodyEnd).slice(0, limits.quotedCharsMax)
-          throw new ResponseError(`status ${status} instead of ${expectedStatus}: ${said}`)
-        }
-        onResponse(chunk.subarray(bodyStart, bodyEnd))
-        at = bodyEnd
-      }
-      if (at < chunk.length) pending = at === 0 ? chunk : chunk.subarray(at)
+      onResponse(chunk.subarray(bodyStart, end))
     },
-  }
+  })
 }
 
-const headEndMark = Buffer.from("\r\n\r\n")
 const contentLengthName = Buffer.from("content-length:")
 const space = 0x20
 const zero = 0x30

@@ -97,6 +97,12 @@ export function noPositionals(args: Arguments): void {
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"`)
 }
 
+/** Prints a result: as JSON where the caller asked for it with --json, else in lines. Gives the exit code of success. */
+export function printResult(args: Arguments, context: Context, result: unknown, lines: readonly string[]): ExitCode {
+  for (const line of args.flag("json") ? [JSON.stringify(result, null, 2)] : lines) context.print(line)
+  return exitCodes.ok
+}
+
 /** The help of one command. */
 export function helpOf(command: Command): string[] {
   const options = Object.entries({ ...command.options, help: helpOption })

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { formatDuration, parseDuration } from "./duration.ts"
+import { formatDuration, parseDuration, parseTime } from "./duration.ts"
 
 test.each([
   ["90s", 90],
@@ -18,6 +18,17 @@ test.each([
   ["99999999999", null],
 ])("parseDuration(%j) is %p", (text, seconds) => {
   expect(parseDuration(text)).toBe(seconds)
+})
+
+test.each([
+  ["2026-01-31T00:00:00Z", Date.UTC(2026, 0, 31)],
+  ["2026-01-31T02:00:00.5+02:00", Date.UTC(2026, 0, 31, 0, 0, 0, 500)],
+  ["2026-01-31", null],
+  ["2026-13-31T00:00:00Z", null],
+  ["yesterday", null],
+  ["", null],
+])("parseTime(%j) is %p", (text, ms) => {
+  expect(parseTime(text)).toBe(ms)
 })
 
 test.each([

@@ -1,4 +1,4 @@
-// Lengths of time as people write them on a command line.
+// Times, and lengths of time, as people write them on a command line.
 
 const secondsOfUnit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 
@@ -8,6 +8,12 @@ export function parseDuration(text: string): number | null {
   if (match === null) return null
   const seconds = Number(match[1]) * (secondsOfUnit[match[2] || "s"] as number)
   return seconds >= 1 ? seconds : null
+}
+
+/** Reads an RFC 3339 time: milliseconds since 1970; null when it is none. */
+export function parseTime(text: string): number | null {
+  const ms = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(ms) ? null : ms
 }
 
 /** Whole seconds in the two largest units that fit: `2 d 3 h`, `45 s`. */

@@ -44,7 +44,5 @@ export const cliLimits = {
   followedMax: 5_000,
   logLinesMax: 10_000,
   logLinesDefault: 25,
-  deliveriesPerPage: 100,
-  replayIdsPerCall: 100,
   testBodyBytesMax: 256 * 1024,
 } as const

@@ -12,6 +12,11 @@ export const typeNamePattern = "^[\\w-]+$"
 /** API keys: 12 of a-z0-9 (contract/auth.md §1.3). */
 export const apiKeyPattern = "^[a-z0-9]{12}$"
 
+/** Hooks: a UUID in lower case. */
+export const hookIdPattern = "^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+/** Deliveries, what receivers get as `webhook-id`: the number of the event in base 36, and the hook. */
+export const deliveryIdPattern = `^msg_[0-9a-z]{1,11}-${hookIdPattern.slice(1)}`
+
 export const UserId = Type.String({ minLength: 1, maxLength: 255, pattern: userIdPattern })
 export const ChannelId = Type.String({ minLength: 1, maxLength: 64, pattern: channelIdPattern })
 export const TypeName = Type.String({ minLength: 1, maxLength: 64, pattern: typeNamePattern })

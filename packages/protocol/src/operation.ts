@@ -38,7 +38,7 @@ export interface Operation<
   /** Null: whatever the body holds is ignored. */
   readonly body: Body
   readonly output: Output
-  /** Media type of an answer that is no JSON object; `output` then describes one line of it. */
+  /** Media type of an answer that is no JSON object; `output` then describes one line of x-ndjson, or the whole text. */
   readonly contentType?: "application/x-ndjson" | "text/plain; version=0.0.4"
   /** HTTP status of success. */
   readonly status: 200 | 201

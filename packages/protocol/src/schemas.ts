@@ -1,12 +1,15 @@
 // Schemas that several modules share.
 
-import { type TProperties, Type } from "typebox"
+import { type TProperties, type TSchema, Type } from "typebox"
 
 /** RFC 3339, UTC. Weir answers in this form; requests may use offsets and 0 to 9 fraction digits. */
 export const Timestamp = Type.String({ maxLength: 40, description: "RFC 3339 date and time" })
 
 /** Free-form JSON object of the app's own; its size is checked against `limits.customBytesMax`. */
 export const Custom = Type.Record(Type.String({ maxLength: 255 }), Type.Unknown())
+
+/** The schema's values, or null. */
+export const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
 /** An answer: the operation's own members and the time it took. */
 export const Answer = <P extends TProperties>(properties: P) =>

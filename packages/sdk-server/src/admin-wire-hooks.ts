@@ -2,20 +2,8 @@
 
 import type { Answer, Timestamp } from "../../sdk-client/src/wire.ts"
 
-/** What a hook can be set to. Members of its own type alone are taken. */
-export interface HookSettings {
-  enabled?: boolean
-  /** `all`, `chat`, `feeds`, `video` or `moderation`. */
-  product?: string
-  /** Exact types, or the beginning of some with `*` at the end. Empty: every type. */
-  event_types?: string[]
-  should_send_custom_events?: boolean
-  /** Of one attempt; 0: the server's default. */
-  timeout_ms?: number
-  /** `none` or `gzip`. */
-  compression?: string
-  /** Events of one channel, feed or call arrive one after the other. */
-  ordered?: boolean
+/** Where a hook sends. Members of its own type alone are taken, and shown. */
+export interface HookTarget {
   webhook_url?: string
   sqs_queue_url?: string
   sqs_region?: string
@@ -36,7 +24,22 @@ export interface HookSettings {
   nats_subject?: string
   nats_user?: string
 }
-export interface HookRequest extends HookSettings {
+/** What a hook does, wherever it sends. */
+export interface HookSettings {
+  enabled: boolean
+  /** `all`, `chat`, `feeds`, `video` or `moderation`. */
+  product: string
+  /** Exact types, or the beginning of some with `*` at the end. Empty: every type. */
+  event_types: string[]
+  should_send_custom_events: boolean
+  /** Of one attempt; 0: the server's default. */
+  timeout_ms: number
+  /** `none` or `gzip`. */
+  compression: string
+  /** Events of one channel, feed or call arrive one after the other. */
+  ordered: boolean
+}
+export interface HookRequest extends Partial<HookSettings>, HookTarget {
   id?: string
   /** `webhook`, `sqs`, `sns`, `redis` or `nats`. */
   hook_type?: string
@@ -45,22 +48,11 @@ export interface HookRequest extends HookSettings {
   nats_password?: string
   nats_token?: string
 }
-export interface AdminHook
-  extends Omit<
-    HookSettings,
-    "enabled" | "product" | "event_types" | "should_send_custom_events" | "timeout_ms" | "compression" | "ordered"
-  > {
+export interface AdminHook extends HookSettings, HookTarget {
   id: string
   hook_type: string
-  enabled: boolean
   /** Null while it is enabled; `operator`, or `gone`: its receiver answered 410. */
   disabled_reason: string | null
-  product: string
-  event_types: string[]
-  should_send_custom_events: boolean
-  timeout_ms: number
-  compression: string
-  ordered: boolean
   created_at: Timestamp
   updated_at: Timestamp
   /** Which setting made it. */

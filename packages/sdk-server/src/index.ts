@@ -6,6 +6,7 @@ export type * from "../../sdk-client/src/wire.ts"
 export { type AdminInput, type AppId, createWeirAdmin, type WeirAdmin, type WeirAdminOptions } from "./admin.ts"
 export type { Endpoint } from "./admin-endpoints.ts"
 export type * from "./admin-wire.ts"
+export type { HonoContext, NodeRequest, NodeResponse } from "./endpoint.ts"
 export { limits } from "./limits.ts"
 export { type Receipt, type ReceiptKey, verifyReceipt } from "./receipts.ts"
 export { createWeirServer, type WeirServer, type WeirServerOptions, WeirTaskError } from "./server.ts"
@@ -13,10 +14,7 @@ export { type AuthMethod, type SignatureOptions, signRequest } from "./server-au
 export type { PrivateKeyObject, SigningKey, WebCryptoKey } from "./signing.ts"
 export {
   expressTokenEndpoint,
-  type HonoContext,
   honoTokenEndpoint,
-  type NodeRequest,
-  type NodeResponse,
   nextTokenEndpoint,
   type TokenAnswer,
   type TokenEndpointOptions,

@@ -1,5 +1,6 @@
 // Private keys as text: PKCS #8 in PEM (RFC 5958, RFC 7468), the form in which the server hands one out.
 
+import { fromBase64 } from "./base64.ts"
 import { limits } from "./limits.ts"
 
 const begin = "-----BEGIN PRIVATE KEY-----"
@@ -15,7 +16,7 @@ export function derOf(pem: string): Uint8Array {
   }
   const body = text.slice(begin.length, -end.length).replace(/\s/g, "")
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(body)) throw new TypeError("the private key is not base64 between its lines")
-  return Uint8Array.from(atob(body), (char) => char.charCodeAt(0))
+  return fromBase64(body)
 }
 
 // Object identifiers in DER: id-Ed25519 (RFC 8410), and ecPublicKey on prime256v1 (RFC 5480).

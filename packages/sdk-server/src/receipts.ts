@@ -1,6 +1,7 @@
 // Receipts of revocations: proof of when one held on which node, which needs nobody's word but the key's.
 
 import { type CanonicalValue, canonicalJson } from "../../protocol/src/canonical-json.ts"
+import { fromBase64 } from "./base64.ts"
 
 /** A receipt as the server gave it (protocol, Receipt). */
 export type Receipt = { readonly key_id: string; readonly signature: string } & Readonly<Record<string, unknown>>
@@ -22,13 +23,11 @@ export async function verifyReceipt(receipt: Receipt, keys: readonly ReceiptKey[
     if (key === undefined || typeof receipt.signature !== "string") return false
     const { signature, ...signed } = receipt
     const text = canonicalJson(signed as CanonicalValue)
-    const der = bytesOf(key.public_key.replace(/-----[^-]+-----|\s/g, ""))
+    const der = fromBase64(key.public_key.replace(/-----[^-]+-----|\s/g, ""))
     const publicKey = await crypto.subtle.importKey("spki", der, { name: "Ed25519" }, false, ["verify"])
-    const made = bytesOf(signature.replaceAll("-", "+").replaceAll("_", "/"))
+    const made = fromBase64(signature.replaceAll("-", "+").replaceAll("_", "/"))
     return await crypto.subtle.verify({ name: "Ed25519" }, publicKey, made, new TextEncoder().encode(text))
   } catch {
     return false
   }
 }
-
-const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))

@@ -2,6 +2,7 @@
 
 import type { RestAuth, SignedParts } from "../../sdk-client/src/rest.ts"
 import type { Timers } from "../../sdk-client/src/timers.ts"
+import { base64 } from "./base64.ts"
 import { limits } from "./limits.ts"
 import { isPrivateKey } from "./private-key.ts"
 import { hmacSha256Async } from "./secret.ts"
@@ -74,7 +75,7 @@ export function checkSafeForBasic(baseUrl: string): void {
 
 function basicAuth({ apiKey, apiSecret }: SecretCredentials): RestAuth {
   const pair = new TextEncoder().encode(`${apiKey}:${apiSecret}`)
-  const header = `Basic ${btoa(String.fromCharCode(...pair))}`
+  const header = `Basic ${base64(pair)}`
   return { kind: "jwt", token: async () => header, replace: null }
 }
 
@@ -125,5 +126,3 @@ export async function signRequest(request: SignedParts, options: SignatureOption
   headers.Signature = `weir=:${base64(signature)}:`
   return headers
 }
-
-const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes))

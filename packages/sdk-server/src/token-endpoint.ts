@@ -2,11 +2,20 @@
 // way is the short one: you say who is calling, from your own session, and nothing that the caller sends is believed.
 
 import type { Scopes } from "../../protocol/src/principal.ts"
+import {
+  answer,
+  answerNode,
+  type EndpointAnswer,
+  type HonoContext,
+  logOf,
+  type NodeRequest,
+  type NodeResponse,
+  responseOf,
+} from "./endpoint.ts"
 import { limits } from "./limits.ts"
+import type { MaybePromise } from "./maybe-promise.ts"
 import { algorithmOf, type SigningKey } from "./signing.ts"
 import { createTokenAsync, type Duration, durationSecondsOf } from "./tokens.ts"
-
-type MaybePromise<T> = T | Promise<T>
 
 export interface TokenEndpointOptions<Caller> {
   apiKey: string
@@ -52,13 +61,7 @@ interface Asked {
   readonly header: (name: string) => string | null
 }
 
-interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: object | null
-}
-
-type Endpoint<Caller> = (asked: Asked, request: Caller) => Promise<Answer>
+type Endpoint<Caller> = (asked: Asked, request: Caller) => Promise<EndpointAnswer>
 
 /** Checks the options once, when the endpoint is set up. Throws TypeError, Error in a browser. */
 function endpoint<Caller>(options: TokenEndpointOptions<Caller>): Endpoint<Caller> {
@@ -72,9 +75,9 @@ function endpoint<Caller>(options: TokenEndpointOptions<Caller>): Endpoint<Calle
   const lifeSeconds = durationSecondsOf(options.expiresIn ?? limits.endpointTokenLifeSecondsDefault)
   const origins = options.allowedOrigins === undefined ? null : checkedOrigins(options.allowedOrigins)
   const mayHaveAnother = tokenCounter(options.tokensPerMinute)
-  const onError = options.onError ?? ((error: unknown) => console.error("weir: the token endpoint failed:", error))
+  const onError = logOf(options.onError, "the token endpoint failed")
 
-  async function give(request: Caller): Promise<Answer> {
+  async function give(request: Caller): Promise<EndpointAnswer> {
     const userId = await options.authenticate(request)
     if (typeof userId !== "string" || userId === "") return answer(401, { error: "not signed in" })
     const nowMs = Date.now()
@@ -98,7 +101,10 @@ function endpoint<Caller>(options: TokenEndpointOptions<Caller>): Endpoint<Calle
 
   return async (asked, request) => {
     const { isRefused, headers } = originHeaders(asked, origins)
-    const withOrigin = (given: Answer): Answer => ({ ...given, headers: { ...given.headers, ...headers } })
+    const withOrigin = (given: EndpointAnswer): EndpointAnswer => ({
+      ...given,
+      headers: { ...given.headers, ...headers },
+    })
     if (isRefused) return withOrigin(answer(403, { error: "this origin may not ask" }))
     if (asked.method === "OPTIONS" && origins !== null) return withOrigin(answer(204, null, preflightHeaders(asked)))
     // Not GET: browsers prefetch it, and other sites can have it asked for with a link.
@@ -110,26 +116,11 @@ function endpoint<Caller>(options: TokenEndpointOptions<Caller>): Endpoint<Calle
     try {
       return withOrigin(await give(request))
     } catch (error) {
-      try {
-        onError(error)
-      } catch {
-        // A log that fails is no reason to leave the caller without an answer.
-      }
+      onError(error)
       return withOrigin(answer(500, { error: "no token could be made" }))
     }
   }
 }
-
-const answer = (status: number, body: object | null, headers: Record<string, string> = {}): Answer => ({
-  status,
-  // A token that a cache keeps is a token that somebody else may get.
-  headers: {
-    ...(body === null ? {} : { "content-type": "application/json; charset=utf-8" }),
-    "cache-control": "no-store",
-    ...headers,
-  },
-  body,
-})
 
 function checkedOrigins(origins: readonly string[]): ReadonlySet<string> {
   if (!Array.isArray(origins) || origins.length > limits.endpointOriginsMax) {
@@ -193,18 +184,6 @@ function tokenCounter(perMinute: number | null = limits.endpointTokensPerMinuteD
   }
 }
 
-/** What Express, Connect and node:http have in common. */
-export interface NodeRequest {
-  readonly method?: string | undefined
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-}
-export interface NodeResponse {
-  readonly headersSent: boolean
-  statusCode: number
-  setHeader(name: string, value: string): unknown
-  end(body?: string): unknown
-}
-
 /**
  * For Express, Connect and node:http: `app.post("/token", expressTokenEndpoint({ …, authenticate: (req) => … }))`. It
  * always answers, so it never calls `next`. Throws TypeError when the options cannot be right.
@@ -218,19 +197,9 @@ export function expressTokenEndpoint<Req extends NodeRequest = NodeRequest>(
       const value = request.headers[name]
       return (Array.isArray(value) ? value[0] : value) ?? null
     }
-    const { status, headers, body } = await respond({ method: request.method ?? "", header }, request)
     // Where `authenticate` answered by itself, such as with a redirect to the login, that stands.
-    if (response.headersSent) return
-    response.statusCode = status
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
-    if (body === null) response.end()
-    else response.end(JSON.stringify(body))
+    answerNode(response, await respond({ method: request.method ?? "", header }, request))
   }
-}
-
-/** The part of a Hono context that is used. */
-export interface HonoContext {
-  readonly req: { readonly raw: Request }
 }
 
 /**
@@ -241,7 +210,7 @@ export function honoTokenEndpoint<Context extends HonoContext = HonoContext>(
   options: TokenEndpointOptions<Context>,
 ): (context: Context) => Promise<Response> {
   const respond = endpoint(options)
-  return (context) => responseOf(respond, context.req.raw, context)
+  return (context) => respondTo(respond, context.req.raw, context)
 }
 
 /**
@@ -252,11 +221,10 @@ export function nextTokenEndpoint<Req extends Request = Request>(
   options: TokenEndpointOptions<Req>,
 ): (request: Req) => Promise<Response> {
   const respond = endpoint(options)
-  return (request) => responseOf(respond, request, request)
+  return (request) => respondTo(respond, request, request)
 }
 
-async function responseOf<Caller>(respond: Endpoint<Caller>, request: Request, caller: Caller): Promise<Response> {
+async function respondTo<Caller>(respond: Endpoint<Caller>, request: Request, caller: Caller): Promise<Response> {
   const asked: Asked = { method: request.method, header: (name) => request.headers.get(name) }
-  const { status, headers, body } = await respond(asked, caller)
-  return new Response(body === null ? null : JSON.stringify(body), { status, headers })
+  return responseOf(await respond(asked, caller))
 }

@@ -2,6 +2,7 @@
 // by a header, because proxies drop headers. Queues that carry text only (SQS, SNS) bring base64 of the body, which no
 // JSON can be taken for: its first letter is the H of gzip's first bytes or the e of a brace.
 
+import { fromBase64 } from "./base64.ts"
 import { limits } from "./limits.ts"
 import { WeirWebhookError } from "./webhooks-error.ts"
 
@@ -76,15 +77,15 @@ export const tooBig = (): WeirWebhookError =>
 function boundedBytesOf(body: WebhookBody): Uint8Array {
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body
   if (bytes.length > limits.webhookBytesMax) throw tooBig()
-  return bytes[0] === letterH || bytes[0] === letterE ? fromBase64(bytes) : bytes
+  return bytes[0] === letterH || bytes[0] === letterE ? unwrapped(bytes) : bytes
 }
 
 const letterH = 0x48
 const letterE = 0x65
 
-function fromBase64(bytes: Uint8Array): Uint8Array {
+function unwrapped(bytes: Uint8Array): Uint8Array {
   try {
-    return Uint8Array.from(atob(new TextDecoder().decode(bytes)), (char) => char.charCodeAt(0))
+    return fromBase64(new TextDecoder().decode(bytes))
   } catch {
     // No base64, and no event either: no signature fits it.
     return bytes

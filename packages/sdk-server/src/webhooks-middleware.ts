@@ -1,8 +1,18 @@
 // The endpoint of your own backend that receives webhooks, for the ways in which backends are written. It answers with
 // success only after your handler has resolved, because what is answered with success never comes again.
 
+import {
+  answer,
+  answerNode,
+  type EndpointAnswer,
+  type HonoContext,
+  logOf,
+  type NodeRequest,
+  type NodeResponse,
+  responseOf,
+} from "./endpoint.ts"
 import { limits } from "./limits.ts"
-import type { HonoContext, NodeRequest, NodeResponse } from "./token-endpoint.ts"
+import type { MaybePromise } from "./maybe-promise.ts"
 import { collected, streamed, tooBig, type WebhookBody } from "./webhooks-body.ts"
 import { type WebhookErrorCode, WeirWebhookError } from "./webhooks-error.ts"
 import {
@@ -12,9 +22,7 @@ import {
   type WebhookVerifierOptions,
 } from "./webhooks-verifier.ts"
 
-type MaybePromise<T> = T | Promise<T>
-
-/** What decides whether an event is genuine and new, and what is done with it. `Call` is what the framework hands over. */
+/** What decides whether an event is genuine and new, and what is done with it. `Call`: what the framework hands over. */
 export interface WebhookOptions<Call extends readonly unknown[]> extends WebhookVerifierOptions {
   /**
    * Does your work with an event, once for each. When it rejects, 500 is answered and the event comes again later. It
@@ -31,12 +39,6 @@ export interface WebhookAnswer {
   code?: WebhookErrorCode
 }
 
-interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: WebhookAnswer
-}
-
 /** What of a request is looked at, whatever framework brought it. */
 interface Asked {
   readonly method: string
@@ -46,23 +48,16 @@ interface Asked {
 }
 
 /** Answers null when the handler answered by itself. `act` resolves with the status of that, or with null. */
-type Endpoint = (asked: Asked, act: (event: WebhookEvent) => Promise<number | null>) => Promise<Answer | null>
+type Endpoint = (asked: Asked, act: (event: WebhookEvent) => Promise<number | null>) => Promise<EndpointAnswer | null>
 
 /** Checks the options once, when the endpoint is set up. Throws TypeError, Error in a browser. */
 function endpoint(options: WebhookOptions<never>): Endpoint {
   if (typeof options.onEvent !== "function") throw new TypeError("onEvent is missing: what shall be done with events?")
-  const given = options.onError ?? ((error: unknown) => console.error("weir: a webhook was not handled:", error))
-  const onError = (error: unknown): void => {
-    try {
-      given(error)
-    } catch {
-      // A log that fails is no reason to leave the sender without an answer.
-    }
-  }
+  const onError = logOf(options.onError, "a webhook was not handled")
   const verifier = createWebhookVerifier({ ...options, onError })
 
   return async ({ method, headers, readBody }, act) => {
-    if (method !== "POST") return answer(405, { error: "use POST" }, { allow: "POST" })
+    if (method !== "POST") return answer(405, { error: "use POST" } satisfies WebhookAnswer, { allow: "POST" })
     // Thrown where the handler's own answer is no success, so that the event is not taken for handled.
     const unhandled = new Error("the handler answered that it failed")
     let hasAnswered = false
@@ -72,18 +67,18 @@ function endpoint(options: WebhookOptions<never>): Endpoint {
         hasAnswered = status !== null
         if (status !== null && (status < 200 || status > 299)) throw unhandled
       })
-      return hasAnswered ? null : answer(200, { result })
+      return hasAnswered ? null : answer(200, { result } satisfies WebhookAnswer)
     } catch (error) {
       if (error === unhandled) return null
       if (error instanceof WeirWebhookError && error.code !== "body-parsed") return refusal(error)
       onError(error)
-      return answer(500, { error: "the webhook could not be handled" })
+      return answer(500, { error: "the webhook could not be handled" } satisfies WebhookAnswer)
     }
   }
 }
 
-function refusal({ code, message }: WeirWebhookError): Answer {
-  const body = { error: message, code }
+function refusal({ code, message }: WeirWebhookError): EndpointAnswer {
+  const body: WebhookAnswer = { error: message, code }
   switch (code) {
     case "being-handled":
       return answer(503, body, { "retry-after": String(limits.webhookRetrySeconds) })
@@ -101,12 +96,6 @@ function refusal({ code, message }: WeirWebhookError): Answer {
       return answer(400, body)
   }
 }
-
-const answer = (status: number, body: WebhookAnswer, headers: Record<string, string> = {}): Answer => ({
-  status,
-  headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store", ...headers },
-  body,
-})
 
 const parsed = (how: string): WeirWebhookError =>
   new WeirWebhookError(
@@ -144,10 +133,7 @@ export function expressWebhook<
       await options.onEvent(event, request, response)
       return response.headersSent ? response.statusCode : null
     })
-    if (given === null || response.headersSent) return
-    response.statusCode = given.status
-    for (const [name, value] of Object.entries(given.headers)) response.setHeader(name, value)
-    response.end(JSON.stringify(given.body))
+    if (given !== null) answerNode(response, given)
   }
 }
 
@@ -172,7 +158,7 @@ export function honoWebhook<Context extends HonoContext = HonoContext>(
   options: WebhookOptions<[context: Context]>,
 ): (context: Context) => Promise<Response> {
   const respond = endpoint(options)
-  return (context) => responseOf(respond, context.req.raw, (event) => options.onEvent(event, context))
+  return (context) => respondTo(respond, context.req.raw, (event) => options.onEvent(event, context))
 }
 
 /**
@@ -183,10 +169,10 @@ export function nextWebhook<Req extends Request = Request>(
   options: WebhookOptions<[request: Req]>,
 ): (request: Req) => Promise<Response> {
   const respond = endpoint(options)
-  return (request) => responseOf(respond, request, (event) => options.onEvent(event, request))
+  return (request) => respondTo(respond, request, (event) => options.onEvent(event, request))
 }
 
-async function responseOf(
+async function respondTo(
   respond: Endpoint,
   request: Request,
   act: (event: WebhookEvent) => MaybePromise<unknown>,
@@ -199,7 +185,7 @@ async function responseOf(
     return own?.status ?? null
   })
   if (given === null) return own as unknown as Response
-  return new Response(JSON.stringify(given.body), { status: given.status, headers: given.headers })
+  return responseOf(given)
 }
 
 async function readFetchBody(request: Request): Promise<WebhookBody> {

@@ -2,9 +2,8 @@
 // the memory is the end of the tolerance and nothing fits in between.
 
 import { limits } from "./limits.ts"
+import type { MaybePromise } from "./maybe-promise.ts"
 import { WeirWebhookError } from "./webhooks-error.ts"
-
-type MaybePromise<T> = T | Promise<T>
 
 /** `new`: take it. `handling`: somebody took it and has not confirmed it. `handled`: it is done. */
 export type ReplayState = "new" | "handling" | "handled"

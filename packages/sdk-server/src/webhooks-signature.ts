@@ -1,6 +1,7 @@
 // The two ways in which a webhook is signed: `X-Signature`, hex HMAC-SHA256 of the body (contract/README.md,
 // «Webhooks»), and Standard Webhooks, where `<id>.<time>.<body>` is signed by an HMAC (`v1`) or Ed25519 (`v1a`).
 
+import { base64, fromBase64 } from "./base64.ts"
 import { limits } from "./limits.ts"
 import { WeirWebhookError } from "./webhooks-error.ts"
 
@@ -34,7 +35,7 @@ export function hmacKey(secret: string): WebhookKey {
       const given = signatures.filter(({ version }) => version === "v1")
       if (given.length === 0) return false
       const mac = new Uint8Array(await crypto.subtle.sign("HMAC", await key(), signed as Uint8Array<ArrayBuffer>))
-      const expected = btoa(String.fromCharCode(...mac))
+      const expected = base64(mac)
       return given.some(({ value }) => isSame(expected, value))
     },
   }
@@ -95,8 +96,8 @@ const bytesAfter = (prefix: string, text: string): Uint8Array<ArrayBuffer> | nul
 /** Null for what is not base64 (RFC 4648 §4) in its one spelling. */
 function base64BytesOf(text: string): Uint8Array<ArrayBuffer> | null {
   try {
-    const binary = atob(text)
-    return btoa(binary) === text ? Uint8Array.from(binary, (char) => char.charCodeAt(0)) : null
+    const bytes = fromBase64(text)
+    return base64(bytes) === text ? bytes : null
   } catch {
     return null
   }

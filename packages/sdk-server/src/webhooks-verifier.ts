@@ -4,14 +4,14 @@
 // once saw a delivery can send it again for ever, with any id. So when a hook's own secrets are given, only they count;
 // otherwise it would be enough to leave their headers out and to replay the rest.
 
+import { logOf } from "./endpoint.ts"
 import { limits } from "./limits.ts"
+import type { MaybePromise } from "./maybe-promise.ts"
 import { checkNoBrowser, checkSecret, hmacSha256Async } from "./secret.ts"
 import { plainBodyAsync, type WebhookBody } from "./webhooks-body.ts"
 import { WeirWebhookError } from "./webhooks-error.ts"
 import { createReplayCache, type ReplayCache } from "./webhooks-replay.ts"
 import { hex, hmacKey, isSame, publicKey, signaturesOf, type WebhookKey } from "./webhooks-signature.ts"
-
-type MaybePromise<T> = T | Promise<T>
 
 export interface WebhookEvent {
   type: string
@@ -40,8 +40,9 @@ export interface WebhookVerifierOptions {
   /** How far the signed time may be from now, to either side; 300 unless told otherwise. */
   toleranceSeconds?: number
   /**
-   * How long the id of what was handled is remembered at least, beyond what the tolerance asks. A delivery that was handled comes again when
-   * its answer was lost, at the latest after the three days of the schedule.
+   * How long the id of what was handled is remembered at least, beyond what the tolerance asks; 0 unless told
+   * otherwise. A delivery that was handled comes again when its answer was lost, at the latest after the three days of
+   * the schedule.
    */
   rememberSeconds?: number
   /**
@@ -74,27 +75,30 @@ export interface WebhookVerifier {
   ): Promise<"handled" | "duplicate">
 }
 
+/** What is known of a delivery that is genuine. */
+interface Genuine {
+  readonly event: WebhookEvent
+  /** What it is remembered by. */
+  readonly id: string
+  /** Until when its signed time is accepted. */
+  readonly untilMs: number
+}
+
 /**
  * A verifier of one hook's deliveries; give it the raw body, never one that was parsed and written again. Throws
  * TypeError when the options cannot be right, Error in a browser.
  */
 export function createWebhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
   const { now = Date.now } = options
-  const onError = options.onError ?? ((error: unknown) => console.error("weir: a webhook's memory failed:", error))
+  const onError = logOf(options.onError, "a webhook's memory failed")
   const { keys, apiSecrets, mayLackTimestamp } = checkedSecrets(options)
-  const toleranceMs = 1000 * secondsOf("toleranceSeconds", options.toleranceSeconds, limits.webhookToleranceSecondsMax)
-  const rememberMs = 1000 * secondsOf("rememberSeconds", options.rememberSeconds, limits.webhookRememberSecondsMax)
+  const toleranceSeconds = options.toleranceSeconds ?? limits.webhookToleranceSecondsDefault
+  const rememberSeconds = options.rememberSeconds ?? 0
+  checkSeconds("toleranceSeconds", toleranceSeconds, 1, limits.webhookToleranceSecondsMax)
+  checkSeconds("rememberSeconds", rememberSeconds, 0, limits.webhookRememberSecondsMax)
+  const toleranceMs = 1000 * toleranceSeconds
+  const rememberMs = 1000 * rememberSeconds
   const cache = options.replayCache === undefined ? createReplayCache({ now }) : options.replayCache
-
-  /**
-   * What is known of a delivery that is genuine. `id` is what it is remembered by; its signed time is accepted until
-   * `untilMs`.
-   */
-  interface Genuine {
-    readonly event: WebhookEvent
-    readonly id: string
-    readonly untilMs: number
-  }
 
   async function genuine(body: WebhookBody, headers: WebhookHeaders): Promise<Genuine> {
     const isDocumented = mayLackTimestamp && (keys.length === 0 || headerOf(headers, "webhook-signature") === null)
@@ -217,12 +221,9 @@ function checkedList(name: string, list: readonly string[] | undefined): readonl
   return list
 }
 
-function secondsOf(name: "toleranceSeconds" | "rememberSeconds", given: number | undefined, max: number): number {
-  const seconds = given ?? (name === "toleranceSeconds" ? limits.webhookToleranceSecondsDefault : 0)
-  if (!Number.isSafeInteger(seconds) || seconds < (name === "toleranceSeconds" ? 1 : 0) || seconds > max) {
-    throw new TypeError(`${name} is a whole number of at most ${max}`)
-  }
-  return seconds
+function checkSeconds(name: string, seconds: number, min: number, max: number): void {
+  if (Number.isSafeInteger(seconds) && seconds >= min && seconds <= max) return
+  throw new TypeError(`${name} is a whole number from ${min} to ${max}`)
 }
 
 // A full stop would make two readings of what is signed.

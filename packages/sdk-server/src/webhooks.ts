@@ -20,27 +20,31 @@ export function verifyWebhook(body: WebhookBody, signature: string, apiSecret: s
   try {
     return isSame(hex(hmacSha256(apiSecret, plainBody(body, gunzip))), signature)
   } catch (error) {
-    return falseIfUnreadable(error)
+    if (error instanceof WeirWebhookError) return false
+    throw error
   }
 }
 
 /** As verifyWebhook, on any platform. */
 export async function verifyWebhookAsync(body: WebhookBody, signature: string, apiSecret: string): Promise<boolean> {
-  checkSecret(apiSecret)
-  try {
-    return isSame(hex(await hmacSha256Async(apiSecret, await plainBodyAsync(body))), signature)
-  } catch (error) {
-    return falseIfUnreadable(error)
-  }
+  return (await genuineBody(body, signature, apiSecret)) !== null
 }
 
 /** Verifies and reads a webhook. Rejects with WeirWebhookError when it is not genuine, or no event. */
 export async function readWebhook(body: WebhookBody, signature: string, apiSecret: string): Promise<WebhookEvent> {
-  if (!(await verifyWebhookAsync(body, signature, apiSecret))) throw mismatch()
-  return eventOf(await plainBodyAsync(body))
+  const plain = await genuineBody(body, signature, apiSecret)
+  if (plain === null) throw mismatch()
+  return eventOf(plain)
 }
 
-function falseIfUnreadable(error: unknown): false {
-  if (error instanceof WeirWebhookError) return false
-  throw error
+/** The plain body, or null where it cannot be read or was not signed so. Rejects with what checkSecret throws. */
+async function genuineBody(body: WebhookBody, signature: string, apiSecret: string): Promise<Uint8Array | null> {
+  checkSecret(apiSecret)
+  try {
+    const plain = await plainBodyAsync(body)
+    return isSame(hex(await hmacSha256Async(apiSecret, plain)), signature) ? plain : null
+  } catch (error) {
+    if (error instanceof WeirWebhookError) return null
+    throw error
+  }
 }

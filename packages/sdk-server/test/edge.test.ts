@@ -5,7 +5,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { jwtVerify } from "jose"
-import type { VerifyVector } from "../../../tools/webhook-vectors.ts"
+import { type VerifyVector, vectorsFolder } from "../../../tools/webhook-vectors.ts"
+import { bodyOf, optionsOf } from "./webhook-vectors.ts"
 
 const secret = "0123456789abcdefghijklmnopqrstuv".repeat(2)
 const bundleBytesMax = 80_000
@@ -38,21 +39,12 @@ test("its token endpoint and its Async forms work, and the others say what to us
 
 test("case 60: its webhook endpoint takes what is signed by either algorithm, packed too, and nothing else", async () => {
   const edge = (await import(file)) as typeof import("../src/index.ts")
-  const vectors = join(import.meta.dir, "../../../contract/vectors/webhooks/verify.json")
-  for (const vector of JSON.parse(await readFile(vectors, "utf8")) as VerifyVector[]) {
-    const { receiver, headers, body, body_base64, error } = vector
-    const endpoint = edge.nextWebhook({
-      secrets: receiver.secrets,
-      publicKeys: receiver.public_keys,
-      apiSecret: receiver.api_secret,
-      requireTimestamp: receiver.require_timestamp,
-      toleranceSeconds: receiver.tolerance_seconds,
-      now: () => vector.now * 1000,
-      onEvent: () => {},
-    })
-    const sent = body ?? Uint8Array.fromBase64(body_base64 as string)
-    const request = new Request("https://backend.example.com/hook", { method: "POST", headers, body: sent })
-    const answer = await endpoint(request)
+  const vectors = await readFile(join(vectorsFolder, "verify.json"), "utf8")
+  for (const vector of JSON.parse(vectors) as VerifyVector[]) {
+    const { receiver, headers, error } = vector
+    const endpoint = edge.nextWebhook({ ...optionsOf(receiver), now: () => vector.now * 1000, onEvent: () => {} })
+    const init = { method: "POST", headers, body: bodyOf(vector) }
+    const answer = await endpoint(new Request("https://backend.example.com/hook", init))
     expect([vector.name, ((await answer.json()) as { code?: string }).code ?? null]).toEqual([vector.name, error])
     expect(answer.ok).toBe(error === null)
   }

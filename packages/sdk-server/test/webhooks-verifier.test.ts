@@ -54,6 +54,18 @@ function receiver(options: WebhookVerifierOptions = { secrets: [secret] }) {
   return { clock, verifier, verify, codeOf }
 }
 
+/** A delivery whose handler is at work until `working` is settled, and what handling it ends with. */
+async function handling({ verifier }: ReturnType<typeof receiver>) {
+  const working = Promise.withResolvers<void>()
+  const started = Promise.withResolvers<void>()
+  const handled = verifier.handle(body, signed(startMs), () => {
+    started.resolve()
+    return working.promise
+  })
+  await started.promise
+  return { working, handled }
+}
+
 describe("case 60: a delivery is read", () => {
   test("as the event, from the headers of any framework", async () => {
     const headers = signed(startMs)
@@ -163,19 +175,14 @@ describe("case 61: the same id is refused", () => {
   })
 
   test("also when that retry came while the first was being handled", async () => {
-    const { clock, verifier, verify, codeOf } = receiver()
-    const working = Promise.withResolvers<void>()
-    const started = Promise.withResolvers<void>()
-    const first = verifier.handle(body, signed(startMs), () => {
-      started.resolve()
-      return working.promise
-    })
-    await started.promise
+    const given = receiver()
+    const { clock, verifier, verify, codeOf } = given
+    const { working, handled } = await handling(given)
     const retry = signed(startMs + 6_000)
     clock.nowMs = startMs + 6_000
     expect(await codeOf(verifier.handle(body, retry, () => {}))).toBe("being-handled")
     working.resolve()
-    await first
+    await handled
     clock.nowMs = startMs + 306_000
     expect(await verify(retry)).toBe("replayed")
   })
@@ -193,13 +200,9 @@ describe("case 61: the same id is refused", () => {
 
   // Otherwise every retry of the schedule would be turned away, and the event be lost.
   test("but the claim of a process that died ends with the tolerance, however long ids are remembered", async () => {
-    const { clock, verifier, codeOf } = receiver({ secrets: [secret], rememberSeconds: 3 * 24 * 3_600 })
-    const started = Promise.withResolvers<void>()
-    void verifier.handle(body, signed(startMs), () => {
-      started.resolve()
-      return new Promise(() => {})
-    })
-    await started.promise
+    const given = receiver({ secrets: [secret], rememberSeconds: 3 * 24 * 3_600 })
+    const { clock, verifier, codeOf } = given
+    await handling(given)
     const retry = () => codeOf(verifier.handle(body, signed(clock.nowMs), () => {}))
     clock.nowMs = startMs + 300_000
     expect(await retry()).toBe("being-handled")
@@ -282,17 +285,12 @@ describe("handling", () => {
 
   // Answered with success, the retry would never come again, although the first may still fail.
   test("a retry while the first is at work is neither handled nor a duplicate", async () => {
-    const { verifier, codeOf } = receiver()
-    const working = Promise.withResolvers<void>()
-    const started = Promise.withResolvers<void>()
-    const first = verifier.handle(body, signed(startMs), () => {
-      started.resolve()
-      return working.promise
-    })
-    await started.promise
+    const given = receiver()
+    const { verifier, codeOf } = given
+    const { working, handled } = await handling(given)
     expect(await codeOf(verifier.handle(body, signed(startMs), () => {}))).toBe("being-handled")
     working.reject(new Error("failed after all"))
-    await expect(first).rejects.toThrow("failed after all")
+    await expect(handled).rejects.toThrow("failed after all")
     expect(await verifier.handle(body, signed(startMs), () => {})).toBe("handled")
   })
 
@@ -323,6 +321,15 @@ describe("handling", () => {
     expect(await handle("confirm", () => {})).toBe("handled")
     await expect(handle("forget", () => Promise.reject(new Error("handler failed")))).rejects.toThrow("handler failed")
     expect(heard.map(String)).toEqual(["Error: confirm failed", "Error: forget failed"])
+  })
+
+  test("nor does a log that fails as well", async () => {
+    const replayCache = { ...createReplayCache(), confirm: () => Promise.reject(new Error("the memory is down")) }
+    const onError = () => {
+      throw new Error("the log is full")
+    }
+    const { verifier } = receiver({ secrets: [secret], replayCache, onError })
+    expect(await verifier.handle(body, signed(startMs), () => {})).toBe("handled")
   })
 })
 

@@ -5,30 +5,32 @@ import { type Awaitable, chain } from "./base/chain.ts"
 import type { Clock } from "./base/clock.ts"
 import type { MasterKey } from "./base/crypto.ts"
 import type { Logger } from "./base/log.ts"
-import { createOutgoing, type Outgoing } from "./base/outgoing.ts"
+import { createOutgoing } from "./base/outgoing.ts"
 import type { Audit } from "./core/audit/index.ts"
-import { type ApiSecrets, deliveryRoutes } from "./core/deliveries/index.ts"
+import { type ApiSecrets, deliveryRoutes, selectHookStatus } from "./core/deliveries/index.ts"
+import {
+  createKeeper,
+  createPruner,
+  createRecorder,
+  dispatchRoutes,
+  freeLeases,
+  webhookIdOf,
+} from "./core/dispatch/index.ts"
 import { createListeners, listenerRoutes } from "./core/listeners/index.ts"
 import { metricsRoutes } from "./core/metrics/index.ts"
 import {
   beforeMessageSendOf,
   createAppHookSettings,
   createHooksCache,
-  createKeeper,
-  createPruner,
-  createRecorder,
   disableHook,
-  freeLeases,
-  type HooksCache,
   hookAdminRoutes,
   hookRoutes,
-  webhookIdOf,
 } from "./core/webhooks/index.ts"
 import samples from "./core/webhooks/samples.json"
 import type { Bus } from "./events/bus/bus.ts"
 import type { Caches } from "./events/caches.ts"
 import { createHookAsk, type HookAsk } from "./events/webhooks/ask.ts"
-import { createEngine, type Engine } from "./events/webhooks/engine.ts"
+import { createEngine } from "./events/webhooks/engine.ts"
 import type { HookKind, HookSender } from "./events/webhooks/hook.ts"
 import { createHttpSender } from "./events/webhooks/http-sender.ts"
 import { createListenSender } from "./events/webhooks/listen-sender.ts"
@@ -62,9 +64,6 @@ export interface HooksParts {
 }
 
 export interface Hooks {
-  readonly cache: HooksCache
-  readonly outgoing: Outgoing
-  readonly engine: Engine
   /** Asks backends before something happens. */
   readonly ask: HookAsk
   /** Whom to ask before a message is sent; null: nobody. */
@@ -103,17 +102,16 @@ export async function createHooks(parts: HooksParts): Promise<Hooks> {
     hookOf: cache.hook,
     signerOf: (hook) => cache.signer(hook, clock.now()),
     senders,
-    async disable(hook) {
+    async disable({ appId, id }) {
       const at = clock.now()
       const isOff = await db.transact(async (tx) => {
-        if (!(await disableHook(tx, hook.id, "gone", at))) return false
-        tx.afterCommit(() => cache.changed(hook.appId))
+        if (!(await disableHook(tx, id, "gone", at))) return false
+        tx.afterCommit(() => cache.changed(appId))
+        const entry = { action: "hook.disabled", appId, actor: "receiver", address: null, at, target: { hook: id } }
+        await parts.audit.append(tx, entry)
         return true
       })
-      if (!isOff) return
-      log.warn("a webhook receiver is gone, its hook is switched off", { app_id: hook.appId, hook_id: hook.id })
-      const { appId, id } = hook
-      parts.audit.note({ action: "hook.disabled", appId, actor: "receiver", address: null, at, target: { hook: id } })
+      if (isOff) log.warn("a webhook receiver is gone, its hook is switched off", { app_id: appId, hook_id: id })
     },
     webhookIdOf,
     nodeId,
@@ -150,9 +148,6 @@ export async function createHooks(parts: HooksParts): Promise<Hooks> {
     },
   }
   return {
-    cache,
-    outgoing,
-    engine,
     ask,
     beforeMessageSendOf: (appId) => chain(cache.of(appId), ({ settings }) => beforeMessageSendOf(settings)),
     announce: (event, requestInfo) =>
@@ -166,10 +161,11 @@ export async function createHooks(parts: HooksParts): Promise<Hooks> {
     appSettings: createAppHookSettings(settingsParts),
     routes: hookRoutes({ ...settingsParts, senders, signerOf: cache.signer }),
     adminRoutes: [
-      ...hookAdminRoutes(settingsParts),
-      ...deliveryRoutes({ masterKey, engine, apiSecretsOf: parts.apiSecretsOf, samples }),
+      ...hookAdminRoutes({ ...settingsParts, statusOf: selectHookStatus }),
+      ...dispatchRoutes({ engine, samples }),
+      ...deliveryRoutes({ masterKey, engine, apiSecretsOf: parts.apiSecretsOf }),
       ...listenerRoutes({ listeners, masterKey, nodeId }),
-      ...metricsRoutes({ engineStats: engine.stats, sockets: parts.socketCount }),
+      ...metricsRoutes({ engineStats: engine.stats, asked: ask.counts, sockets: parts.socketCount }),
     ],
     drain: listeners.drain,
     async close() {

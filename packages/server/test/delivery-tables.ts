@@ -10,6 +10,7 @@ import { createLogger } from "../src/base/log.ts"
 import { insertApp, newApp } from "../src/core/apps/index.ts"
 import { migrations as appMigrations } from "../src/core/apps/migrations.ts"
 import { appendAudit, auditMigrations } from "../src/core/audit/index.ts"
+import { migrations as keyMigrations } from "../src/core/keys/migrations.ts"
 import { hookMigrations } from "../src/core/webhooks/index.ts"
 import { insertHook } from "../src/core/webhooks/store.ts"
 import { createHttp } from "../src/request/http.ts"
@@ -32,7 +33,7 @@ export interface DeliveryTables {
   close(): Promise<void>
 }
 
-/** A database of the kind with the tables of hooks and two apps. */
+/** A database of the kind with two apps, and the tables of their keys, hooks and deliveries. */
 export async function openDeliveryTables(kind: DatabaseKind): Promise<DeliveryTables> {
   const folder = temporaryFolder()
   const postgres = kind === "postgres" ? await createPostgresDatabase() : null
@@ -41,6 +42,7 @@ export async function openDeliveryTables(kind: DatabaseKind): Promise<DeliveryTa
   )
   await migrate(db, [
     { module: "apps", migrations: appMigrations },
+    { module: "keys", migrations: keyMigrations },
     { module: "audit", migrations: auditMigrations },
     { module: "webhooks", migrations: hookMigrations },
   ])

@@ -11,11 +11,11 @@ import {
   endAllNodes,
   logOf,
   type NodeProcess,
+  newFolder,
   newMasterKey,
   runNode,
   type Settings,
   startNode,
-  temporaryFolder,
   until,
 } from "./node-process.ts"
 
@@ -42,11 +42,6 @@ afterAll(async () => {
   await endAllNodes()
   for (const cleanUp of cleanUps.reverse()) await cleanUp()
 })
-const newFolder = (): string => {
-  const { path, remove } = temporaryFolder()
-  cleanUps.push(remove)
-  return path
-}
 
 describe("an acknowledged write survives kill -9 at any moment, and nothing is left half-written", () => {
   // Both at the same time: most of it is waiting.

@@ -15,11 +15,11 @@ import {
   endAllNodes,
   logOf,
   type NodeProcess,
+  newFolder,
   newMasterKey,
   runNode,
   type Settings,
   startNode,
-  temporaryFolder,
   until,
 } from "./node-process.ts"
 
@@ -38,11 +38,6 @@ afterAll(async () => {
   await endAllNodes()
   for (const cleanUp of cleanUps.reverse()) await cleanUp()
 })
-const newFolder = (): string => {
-  const { path, remove } = temporaryFolder()
-  cleanUps.push(remove)
-  return path
-}
 if (postgres !== null) cleanUps.push(postgres.drop)
 else console.log("master-key.slow.test.ts: WEIR_TEST_POSTGRES_URL is not set, Postgres is skipped")
 

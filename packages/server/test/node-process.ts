@@ -33,15 +33,25 @@ export type Settings = Readonly<Record<string, string | undefined>>
 
 const running = new Set<NodeProcess>()
 
-/** For afterAll: nothing that a test started may outlive it. */
+const folders: (() => void)[] = []
+
+/** For afterAll: nothing that a test started may outlive it, nor the folders that newFolder made. */
 export async function endAllNodes(): Promise<void> {
   await Promise.all(Array.from(running, (node) => node.end("SIGKILL")))
+  for (const remove of folders.splice(0)) remove()
 }
 
 /** A new folder that is taken away by the function that comes with it. */
 export function temporaryFolder(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), "weir-node-"))
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+/** The path of a new folder, such as for a node's data. endAllNodes takes it away. */
+export function newFolder(): string {
+  const { path, remove } = temporaryFolder()
+  folders.push(remove)
+  return path
 }
 
 export const newMasterKey = (): string => randomBytes(32).toString("hex")

@@ -1,14 +1,23 @@
-// What the tests of the senders to queues share: a delivery, the other side of AWS Signature Version 4, and a NATS server
-// of the test's own.
+// What the tests of the senders share: a delivery, a receiver by HTTP, the other side of AWS Signature Version 4, servers
+// that say what they like, and a NATS server of the test's own.
 
+import { afterAll, afterEach, beforeEach } from "bun:test"
 import { createHash, createHmac } from "node:crypto"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Hook, HookDelivery, HookTarget } from "../src/events/webhooks/hook.ts"
+import { createOutgoing, type Outgoing } from "../src/base/outgoing.ts"
+import type { BrokerSenderOptions } from "../src/events/webhooks/broker.ts"
+import type { AwsCredentials, Hook, HookDelivery, HookSender, HookTarget } from "../src/events/webhooks/hook.ts"
 
-const apiSecret = "testsecret0testsecret1testsecret2"
+/** A time to sign, in milliseconds since 1970. */
+export const nowMs = 1_800_000_000_000
+export const awsKeys: AwsCredentials = {
+  accessKeyId: "AKIDEXAMPLE",
+  secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
+export const apiSecret = "testsecret0testsecret1testsecret2"
 export const hookSecret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`
 export const webhookId = "msg_zik0zj-018f6a5e-0000-7000-8000-000000000001"
 
@@ -54,13 +63,20 @@ export interface SignedRequest {
   readonly url: string
   readonly headers: Headers
   readonly body: string
+  /** The body where it need not be text. */
+  readonly bytes: Uint8Array
 }
 
 /**
  * What is wrong with a request's signature for this secret and service, null when nothing is: the recipe of the AWS
  * documentation («Create a signed AWS API request»), from the side of the service.
  */
-export function signatureFault(request: SignedRequest, secret: string, service: string, region: string): string | null {
+export function signatureFault(
+  request: Omit<SignedRequest, "bytes">,
+  secret: string,
+  service: string,
+  region: string,
+): string | null {
   const { headers } = request
   const form =
     /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request, SignedHeaders=([^,]+), Signature=([0-9a-f]{64})$/
@@ -99,6 +115,7 @@ export function signatureFault(request: SignedRequest, secret: string, service: 
 /** An HTTP server that keeps what it was sent and answers as told. */
 export interface FakeService {
   readonly url: string
+  readonly port: number
   readonly requests: SignedRequest[]
   answer: (request: SignedRequest) => Response | Promise<Response>
   close(): Promise<void>
@@ -111,18 +128,35 @@ export function startFakeService(): FakeService {
     port: 0,
     async fetch(incoming) {
       const { method, url, headers } = incoming
-      const request = { method, url, headers, body: await incoming.text() }
+      const bytes = new Uint8Array(await incoming.arrayBuffer())
+      const request = { method, url, headers, body: new TextDecoder().decode(bytes), bytes }
       requests.push(request)
       return fake.answer(request)
     },
   })
+  const port = server.port as number
   const fake: FakeService = {
-    url: `http://127.0.0.1:${server.port}`,
+    url: `http://127.0.0.1:${port}`,
+    port,
     requests,
     answer: () => new Response(null, { status: 500 }),
     close: async () => server.stop(true),
   }
   return fake
+}
+
+/** For the tests of a file: a receiver that has forgotten before each of them, and the way to it. */
+export function fakeServiceForTests(): { readonly fake: FakeService; readonly outgoing: Outgoing } {
+  const fake = startFakeService()
+  const outgoing = createOutgoing({ allowPrivate: true })
+  beforeEach(() => {
+    fake.requests.length = 0
+  })
+  afterAll(async () => {
+    await outgoing.close()
+    await fake.close()
+  })
+  return { fake, outgoing }
 }
 
 /** Whether a NATS server can be started here: the program `nats-server` is on the path or where Debian puts it. */
@@ -217,6 +251,34 @@ export function startRawServer(
       return connectionCount
     },
     close: () => server.stop(true),
+  }
+}
+
+export interface BrokerTests {
+  readonly outgoing: Outgoing
+  /** Closes it after the test. */
+  closes<T extends { close(): unknown }>(one: T): T
+  newSender(options?: Partial<BrokerSenderOptions>): HookSender
+  rawServer(...parts: Parameters<typeof startRawServer>): RawServer
+}
+
+/** For the tests of a file: senders to message servers, and what else ends with the test. */
+export function brokerTests(create: (options: BrokerSenderOptions) => HookSender): BrokerTests {
+  const outgoing = createOutgoing({ allowPrivate: true })
+  const opened: { close(): unknown }[] = []
+  const closes = <T extends { close(): unknown }>(one: T): T => {
+    opened.push(one)
+    return one
+  }
+  afterEach(async () => {
+    for (const one of opened.splice(0)) await one.close()
+  })
+  afterAll(() => outgoing.close())
+  return {
+    outgoing,
+    closes,
+    newSender: (options = {}) => closes(create({ outgoing, ...options })),
+    rawServer: (...parts) => closes(startRawServer(...parts)),
   }
 }
 

@@ -60,6 +60,9 @@ export function rawServer(onRequest: OnRequest, options: RawServerOptions = {}):
 export const answerOk = (body = "ok", more = ""): string =>
   `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n${more}\r\n${body}`
 
+/** Answers every request so. */
+export const ok: OnRequest = (socket) => socket.write(answerOk())
+
 /** Requests that came, over all connections. */
 export const requestsAt = ({ connections }: RawServer): number =>
   connections.reduce((sum, { requestCount }) => sum + requestCount, 0)

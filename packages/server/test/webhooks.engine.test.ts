@@ -4,21 +4,17 @@ import { afterEach, describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { type Clock, systemClock } from "../src/base/clock.ts"
 import { createLogger } from "../src/base/log.ts"
-import { createKeeper, prune } from "../src/core/webhooks/keeper.ts"
+import { createKeeper, prune } from "../src/core/dispatch/keeper.ts"
+import { newDelivery } from "../src/core/dispatch/rules.ts"
+import { type DeliveryRow, insertDeliveries, insertHookEvents } from "../src/core/dispatch/store.ts"
 import { limits as hookLimits } from "../src/core/webhooks/limits.ts"
-import { migrations } from "../src/core/webhooks/migrations.ts"
-import { newDelivery } from "../src/core/webhooks/record.ts"
-import { type DeliveryRow, insertDeliveries, insertHookEvents } from "../src/core/webhooks/store.ts"
 import { createEngine, type Engine } from "../src/events/webhooks/engine.ts"
 import type { AttemptOutcome, Hook, HookDelivery, HookSender } from "../src/events/webhooks/hook.ts"
 import { limits } from "../src/events/webhooks/limits.ts"
 import { attemptsMax, retryPauseMs, retryPausesMs } from "../src/events/webhooks/retry.ts"
 import type { Database } from "../src/store/database.ts"
-import { migrate } from "../src/store/migrate.ts"
-import { openDatabase } from "../src/store/open.ts"
-import { createPostgresDatabase } from "../src/testing.ts"
+import { addHook, appId, openDeliveryTables } from "./delivery-tables.ts"
 import { type DatabaseKind, databaseKinds } from "./fixtures.ts"
-import { temporaryFolder } from "./node-process.ts"
 
 const cleanUps: (() => void | Promise<void>)[] = []
 afterEach(async () => {
@@ -26,16 +22,10 @@ afterEach(async () => {
 })
 
 const silent = createLogger({ level: "error", format: "json", write: () => undefined })
-const appId = 1_000_001
 
 async function open(kind: DatabaseKind): Promise<Database> {
-  const folder = temporaryFolder()
-  const postgres = kind === "postgres" ? await createPostgresDatabase() : null
-  const db = await openDatabase(
-    postgres === null ? { kind: "sqlite", path: `${folder.path}/weir.db` } : { kind: "postgres", url: postgres.url },
-  )
-  cleanUps.push(folder.remove, async () => postgres?.drop(), db.close)
-  await migrate(db, [{ module: "webhooks", migrations }])
+  const { db, close } = await openDeliveryTables(kind)
+  cleanUps.push(close)
   return db
 }
 
@@ -52,30 +42,6 @@ const hookWith = (id: string, more: Partial<Hook> = {}): Hook => ({
   ordered: false,
   ...more,
 })
-
-async function addHook(db: Database, hook: Hook): Promise<void> {
-  await db.transact((tx) =>
-    tx
-      .insertInto("webhook_hooks")
-      .values({
-        id: hook.id,
-        app_id: appId,
-        kind: "webhook",
-        origin: "admin",
-        position: 0,
-        enabled: 1,
-        disabled_reason: null,
-        product: "all",
-        event_types: "[]",
-        target: "{}",
-        sealed_target: null,
-        settings: "{}",
-        created_at: 0,
-        updated_at: 0,
-      })
-      .execute(),
-  )
-}
 
 /** Writes one event for each stream named, and a delivery of it to the hook. */
 async function addDeliveries(
@@ -99,12 +65,9 @@ async function addDeliveries(
       ids.map((id, index) => ({
         ...newDelivery(
           { appId, type: "message.new", stream: streams[index] as string },
-          hookId,
-          id,
-          "event",
+          { eventId: id, hookId, source: "event" },
           now,
           now,
-          null,
         ),
         ...more,
       })),
@@ -231,7 +194,7 @@ describe("case 63: when it is tried again", () => {
 describe.each([...databaseKinds])("deliveries on %s", (kind) => {
   test("are made once, and what came of them is kept", async () => {
     const db = await open(kind)
-    await addHook(db, hookWith("h"))
+    await addHook(db, "h")
     await addDeliveries(db, "h", ["a", "b", "c"])
     const sender = receiver(() => ({ ...delivered, response: { headers: { server: "x" }, body: "thanks" } }))
     startEngine(db, [hookWith("h")], sender)
@@ -246,7 +209,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("case 63: a failed one waits for its pause, a refused one and one without attempts left are dead", async () => {
     const db = await open(kind)
-    await addHook(db, hookWith("h"))
+    await addHook(db, "h")
     await addDeliveries(db, "h", ["later", "asked", "refused"])
     const [last] = await addDeliveries(db, "h", ["last"], { attempts: attemptsMax - 1 })
     const sender = receiver(({ stream }) => {
@@ -270,7 +233,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("case 63: 410 switches the hook off and makes a dead letter", async () => {
     const db = await open(kind)
-    await addHook(db, hookWith("h"))
+    await addHook(db, "h")
     await addDeliveries(db, "h", ["a"])
     const gone: Answer = { result: "gone", status: 410, fault: "gone", detail: "the receiver is gone" }
     const { disabled } = startEngine(
@@ -285,7 +248,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("what waits for a hook that is switched off stays, and is made when it is on again", async () => {
     const db = await open(kind)
-    await addHook(db, hookWith("h"))
+    await addHook(db, "h")
     await addDeliveries(db, "h", ["a"])
     const hooks = [hookWith("h", { enabled: false })]
     const sender = receiver(() => delivered)
@@ -298,7 +261,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("case 63: what a dead node held is made by another when its lease is over, and not before", async () => {
     const db = await open(kind)
-    await addHook(db, hookWith("h"))
+    await addHook(db, "h")
     await addDeliveries(db, "h", ["over"], { leased_by: "dead-node", due_at: Date.now() - 1 })
     await addDeliveries(db, "h", ["running"], { leased_by: "other-node", due_at: Date.now() + 60_000 })
     const sender = receiver(() => delivered)
@@ -311,7 +274,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("a receiver that fails gets one at a time, and everything once it answers", async () => {
     const db = await open(kind)
-    await addHook(db, hookWith("h"))
+    await addHook(db, "h")
     await addDeliveries(
       db,
       "h",
@@ -339,7 +302,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("a receiver that hangs takes nothing from another", async () => {
     const db = await open(kind)
-    for (const id of ["slow", "quick"]) await addHook(db, hookWith(id))
+    for (const id of ["slow", "quick"]) await addHook(db, id)
     let release = (): void => undefined
     const hanging = new Promise<void>((resolve) => {
       release = resolve
@@ -369,7 +332,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
   test("an ordered hook gets each stream in its order, whatever fails, from two nodes at once", async () => {
     const db = await open(kind)
     const hook = hookWith("h", { ordered: true })
-    await addHook(db, hook)
+    await addHook(db, hook.id)
     const streams = Array.from({ length: 400 }, (_, n) => `stream-${n % 7}`)
     await addDeliveries(db, "h", streams)
     const arrived = new Map<string, number[]>()
@@ -409,7 +372,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("two nodes never both hold one", async () => {
     const db = await open(kind)
-    await addHook(db, hookWith("h"))
+    await addHook(db, "h")
     await addDeliveries(
       db,
       "h",
@@ -427,7 +390,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("a node that ends gives back what it had not begun", async () => {
     const db = await open(kind)
-    await addHook(db, hookWith("h"))
+    await addHook(db, "h")
     await addDeliveries(
       db,
       "h",
@@ -448,7 +411,7 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
 
   test("old deliveries go with their events, and what waits too long becomes a dead letter", async () => {
     const db = await open(kind)
-    for (const id of ["h", "other"]) await addHook(db, hookWith(id))
+    for (const id of ["h", "other"]) await addHook(db, id)
     const now = Date.now()
     const old = now - hookLimits.pendingKeptMs - 1
     await addDeliveries(db, "h", ["waits"], { created_at: old })
@@ -461,12 +424,9 @@ describe.each([...databaseKinds])("deliveries on %s", (kind) => {
         {
           ...newDelivery(
             { appId, type: "message.new", stream: "shared" },
-            "h",
-            shared as number,
-            "event",
+            { eventId: shared as number, hookId: "h", source: "event" },
             now,
             now,
-            null,
           ),
           state: "dead",
           finished_at: now - hookLimits.deadKeptMs - 1,

@@ -1,25 +1,10 @@
 // Apps, keys, secrets and revocations from the command line: what the management API does, for people and scripts.
 
 import { adminNotes, adminOptions, appOf, appOption, askServer, shown } from "../admin.ts"
-import {
-  type Arguments,
-  type Command,
-  type Context,
-  columns,
-  exitCodes,
-  noPositionals,
-  onlyPositional,
-  UsageError,
-} from "../command.ts"
+import { type Command, columns, noPositionals, onlyPositional, printResult, UsageError } from "../command.ts"
 
 // biome-ignore lint/suspicious/noExplicitAny: as the server answers it
 type Answer = any
-
-function print(args: Arguments, context: Context, answer: Answer, lines: readonly string[]): number {
-  if (args.flag("json")) context.print(JSON.stringify(answer, null, 2))
-  else for (const line of lines) context.print(line)
-  return exitCodes.ok
-}
 
 export const appsList: Command = {
   name: "apps list",
@@ -34,7 +19,7 @@ export const appsList: Command = {
       String(app.id),
       `${shown(app.name)}, ${app.environment}${app.suspended ? ", suspended" : ""}${app.disable_auth_checks ? ", auth checks off" : ""}`,
     ])
-    return print(args, context, answer, columns(rows))
+    return printResult(args, context, answer, columns(rows))
   },
 }
 
@@ -56,7 +41,7 @@ export const appsCreate: Command = {
       ["api key", answer.key.api_key],
       ["api secret", answer.secret],
     ]
-    return print(args, context, answer, columns(rows))
+    return printResult(args, context, answer, columns(rows))
   },
 }
 
@@ -78,7 +63,7 @@ export const keysList: Command = {
         ]),
       ),
     ])
-    return print(args, context, answer, lines)
+    return printResult(args, context, answer, lines)
   },
 }
 
@@ -118,7 +103,7 @@ export const secretsAdd: Command = {
     const app = await appOf(args, context)
     const answer = await askServer(args, context, "POST", `/apps/${app}/keys/${key}/secrets`, body)
     const { secret, value } = answer
-    return print(args, context, answer, [
+    return printResult(args, context, answer, [
       ...columns([
         ["kid", secret.kid],
         ["state", secret.state],
@@ -151,7 +136,7 @@ export const secretsSet: Command = {
     const answer = await askServer(args, context, "PATCH", path, { state })
     const { secret, cut_off, receipt } = answer
     const would = args.flag("dry-run") ? "would end" : "ends"
-    return print(args, context, answer, [
+    return printResult(args, context, answer, [
       `${shown(secret.kid)} is ${secret.state}`,
       ...(state === "revoked"
         ? [
@@ -209,7 +194,7 @@ export const revoke: Command = {
     const dry = args.flag("dry-run") ? "?dry_run=true" : ""
     const answer = await askServer(args, context, "POST", `/apps/${await appOf(args, context)}/revocations${dry}`, body)
     const { would, receipt } = answer
-    return print(
+    return printResult(
       args,
       context,
       answer,

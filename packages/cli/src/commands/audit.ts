@@ -22,8 +22,10 @@ import {
   type Context,
   exitCodes,
   noPositionals,
+  printResult,
   UsageError,
 } from "../command.ts"
+import { parseTime } from "../duration.ts"
 
 /** `weir audit verify [file]`: prints the first fault of the chain, exit code 1; or that it is whole, and its head. */
 export const verifyAudit: Command = {
@@ -49,9 +51,7 @@ export const verifyAudit: Command = {
       path === undefined
         ? await withLog(context, ({ read }) => verifyChain(read, noted))
         : await verifyExport(linesOfFile(path), noted)
-    for (const line of args.flag("json") ? [JSON.stringify(verification, null, 2)] : report(verification)) {
-      context.print(line)
-    }
+    printResult(args, context, verification, report(verification))
     return verification.whole ? exitCodes.ok : exitCodes.failed
   },
 }
@@ -97,8 +97,8 @@ export const pruneAuditLog: Command = {
     noPositionals(args)
     const text = args.text("before")
     if (text === null) throw new UsageError("--before is missing")
-    const beforeMs = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN
-    if (Number.isNaN(beforeMs)) throw new UsageError(`--before is no RFC 3339 time: "${text.slice(0, 80)}"`)
+    const beforeMs = parseTime(text)
+    if (beforeMs === null) throw new UsageError(`--before is no RFC 3339 time: "${text.slice(0, 80)}"`)
     if (beforeMs > context.now()) throw new UsageError("--before lies in the future")
     return withLog(context, async (db) => {
       const { whole, fault, base } = await verifyChain(db.read)

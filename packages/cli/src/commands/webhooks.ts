@@ -2,7 +2,7 @@
 // again. `weir webhooks listen` is in webhooks-listen.ts.
 
 import { readFileSync, statSync } from "node:fs"
-import { webhookEvents } from "@weir/protocol"
+import { deliveryIdPattern, hookIdPattern, limits, webhookEvents, webhooks } from "@weir/protocol"
 import { adminNotes, adminOptions, appOf, appOption, askServer, shown } from "../admin.ts"
 import {
   type Arguments,
@@ -13,9 +13,10 @@ import {
   noPositionals,
   type Option,
   onlyPositional,
+  printResult,
   UsageError,
 } from "../command.ts"
-import { parseDuration } from "../duration.ts"
+import { parseDuration, parseTime } from "../duration.ts"
 import { cliLimits } from "../limits.ts"
 import { stopSignal, waitMs } from "../waiting.ts"
 import {
@@ -50,10 +51,7 @@ export const webhooksList: Command = {
     noPositionals(args)
     const answer = await askServer(args, context, "GET", `/apps/${await appOf(args, context)}/hooks`)
     const hooks: readonly Hook[] = answer.hooks
-    if (args.flag("json")) context.print(JSON.stringify(answer, null, 2))
-    else if (hooks.length === 0) context.print("no hooks")
-    else for (const line of hooks.flatMap(hookLines)) context.print(line)
-    return exitCodes.ok
+    return printResult(args, context, answer, hooks.length === 0 ? ["no hooks"] : hooks.flatMap(hookLines))
   },
 }
 
@@ -116,7 +114,7 @@ async function follow(
     for await (const page of pages()) {
       found.push(...page)
       // A whole page of news may have more behind it.
-      const isAllNew = page.length === cliLimits.deliveriesPerPage && page.every(({ id }) => !seen.has(id))
+      const isAllNew = page.length === limits.pageSizeMax && page.every(({ id }) => !seen.has(id))
       if (!isAllNew) break
       if (found.length < cliLimits.followedMax) continue
       context.complain(`weir: more than ${found.length} deliveries came at once; some are not shown`)
@@ -141,9 +139,7 @@ export const webhooksShow: Command = {
   async run(args, context) {
     const id = deliveryIdOf(onlyPositional(args, "<delivery id>"))
     const { delivery } = await askServer(args, context, "GET", `/apps/${await appOf(args, context)}/deliveries/${id}`)
-    if (args.flag("json")) context.print(JSON.stringify(delivery, null, 2))
-    else for (const line of deliveryLines(delivery)) context.print(line)
-    return exitCodes.ok
+    return printResult(args, context, delivery, deliveryLines(delivery))
   },
 }
 
@@ -179,29 +175,21 @@ export const webhooksSend: Command = {
     if (receivers.length === 0) {
       throw new CommandError(hook === null ? `no enabled hook wants ${shown(type)}` : `there is no hook ${hook}`)
     }
-    const sent: { readonly id: string; readonly hook: Hook }[] = []
-    for (const one of receivers) {
-      const { delivery } = await askServer(args, context, "POST", `/apps/${app}/hooks/${one.id}/test`, { type, body })
-      sent.push({ id: delivery.id, hook: one })
+    const ids: string[] = []
+    for (const { id } of receivers) {
+      const { delivery } = await askServer(args, context, "POST", `/apps/${app}/hooks/${id}/test`, { type, body })
+      ids.push(delivery.id)
     }
-    const ended = await Promise.all(sent.map(({ id }) => outcomeOf(args, context, app, id)))
-    if (args.flag("json")) context.print(JSON.stringify({ deliveries: ended }, null, 2))
-    else {
-      for (const [index, delivery] of ended.entries()) {
-        context.print(outcomeLine(delivery, sent[index]?.hook as Hook))
-      }
-    }
+    const ended = await Promise.all(ids.map((id) => outcomeOf(args, context, app, id)))
+    const lines = ended.map((delivery, index) => outcomeLine(delivery, receivers[index] as Hook))
+    printResult(args, context, { deliveries: ended }, lines)
     return ended.every(({ state }) => state === "delivered") ? exitCodes.ok : exitCodes.failed
   },
 }
 
-/** As the server decides it for every event. */
-const wants = (hook: Hook, type: string): boolean => {
-  const product = webhookEvents.productOf(type)
-  if (webhookEvents.isCustom(type) && !hook.should_send_custom_events) return false
-  const isOfProduct = hook.product === "all" || product === "common" || product === hook.product
-  return hook.enabled && isOfProduct && webhookEvents.matches(hook.event_types, type)
-}
+const wants = ({ enabled, product, event_types, should_send_custom_events }: Hook, type: string): boolean =>
+  enabled &&
+  webhookEvents.wants({ product, eventTypes: event_types, sendsCustomEvents: should_send_custom_events }, type)
 
 /** The delivery after its first attempt, or as it is when nothing came of it in time. */
 async function outcomeOf(args: Arguments, context: Context, app: number, id: string): Promise<DeliveryWithLog> {
@@ -239,8 +227,9 @@ export const webhooksReplay: Command = {
     const path = `/apps/${await appOf(args, context)}/deliveries/replay`
     let replayed = 0
     if (ids.length > 0) {
-      for (let from = 0; from < ids.length; from += cliLimits.replayIdsPerCall) {
-        const part = ids.slice(from, from + cliLimits.replayIdsPerCall)
+      const { replayIdsMax } = webhooks.webhookLimits
+      for (let from = 0; from < ids.length; from += replayIdsMax) {
+        const part = ids.slice(from, from + replayIdsMax)
         replayed += (await askServer(args, context, "POST", path, { ids: part })).replayed
       }
     } else {
@@ -252,9 +241,8 @@ export const webhooksReplay: Command = {
         next = answer.has_more ? answer.next : null
       }
     }
-    const isOne = replayed === 1
     if (args.flag("json")) context.print(JSON.stringify({ replayed }))
-    else context.print(`${replayed} ${isOne ? "delivery is" : "deliveries are"} sent again`)
+    else context.print(`${replayed} ${replayed === 1 ? "delivery is" : "deliveries are"} sent again`)
     return exitCodes.ok
   },
 }
@@ -267,7 +255,7 @@ async function* pagesOf(
   filters: Filters,
 ): AsyncGenerator<readonly Delivery[]> {
   for (let next: string | null = ""; next !== null; ) {
-    const query = new URLSearchParams({ ...filters, limit: String(cliLimits.deliveriesPerPage) })
+    const query = new URLSearchParams({ ...filters, limit: String(limits.pageSizeMax) })
     if (next !== "") query.set("next", next)
     const answer = await askServer(args, context, "GET", `/apps/${app}/deliveries?${query}`)
     yield answer.deliveries
@@ -301,10 +289,8 @@ function timeOf(args: Arguments, name: "since" | "until", context: Context): str
   if (text === null) return null
   const seconds = parseDuration(text)
   if (seconds !== null) return new Date(context.now() - seconds * 1_000).toISOString()
-  const ms = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(ms))
-    throw new UsageError(`--${name} is no RFC 3339 time and no length of time: "${text.slice(0, 80)}"`)
-  return text
+  if (parseTime(text) !== null) return text
+  throw new UsageError(`--${name} is no RFC 3339 time and no length of time: "${text.slice(0, 80)}"`)
 }
 
 function linesWanted(args: Arguments): number {
@@ -315,12 +301,12 @@ function linesWanted(args: Arguments): number {
 }
 
 function requireHookId(text: string): void {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)) return
+  if (new RegExp(hookIdPattern).test(text)) return
   throw new UsageError(`"${shown(text).slice(0, 80)}" is not the id of a hook; "weir webhooks list" lists them`)
 }
 
 function deliveryIdOf(text: string): string {
-  if (/^msg_[0-9a-z]{1,11}-[0-9a-f-]{36}$/.test(text)) return text
+  if (new RegExp(deliveryIdPattern).test(text)) return text
   throw new UsageError(`"${shown(text).slice(0, 80)}" is not the id of a delivery, such as msg_1z-…`)
 }
 

@@ -8,6 +8,7 @@ import {
   exitCodes,
   noPositionals,
   onlyPositional,
+  printResult,
   UsageError,
 } from "../command.ts"
 
@@ -28,9 +29,7 @@ export const why: Command = {
     const id = onlyPositional(args, "<decision id>")
     if (!/^[0-9a-f-]{36}$/.test(id)) throw new UsageError(`"${shown(id).slice(0, 80)}" is not the id of a decision`)
     const { decision } = await askServer(args, context, "GET", `/decisions/${id}`)
-    if (args.flag("json")) context.print(JSON.stringify(decision, null, 2))
-    else for (const line of decisionLines(decision)) context.print(line)
-    return exitCodes.ok
+    return printResult(args, context, decision, decisionLines(decision))
   },
 }
 
@@ -117,19 +116,17 @@ export const explain: Command = {
       action,
       resource: resource.type === "app" ? { type: "app", id: String(app) } : resource,
     })
-    if (args.flag("json")) context.print(JSON.stringify(answer, null, 2))
-    else {
-      context.print(answer.allowed ? "allowed" : "refused")
-      context.print("")
-      for (const line of checkLines(answer.checks)) context.print(line)
-      if (answer.roles.length > 0) context.print("")
-      const roles = answer.roles.map(({ role, from }: { role: string; from: string }) => [
-        shown(role),
-        `from ${shown(from)}`,
-      ])
-      for (const line of columns(roles)) context.print(line)
-      if (answer.remedy !== null) context.print(`\nWhat would help: ${shown(answer.remedy)}`)
-    }
+    const roles = answer.roles.map(({ role, from }: { role: string; from: string }) => [
+      shown(role),
+      `from ${shown(from)}`,
+    ])
+    printResult(args, context, answer, [
+      answer.allowed ? "allowed" : "refused",
+      "",
+      ...checkLines(answer.checks),
+      ...(roles.length > 0 ? ["", ...columns(roles)] : []),
+      ...(answer.remedy === null ? [] : ["", `What would help: ${shown(answer.remedy)}`]),
+    ])
     return answer.allowed ? exitCodes.ok : exitCodes.failed
   },
 }

@@ -1,8 +1,8 @@
 // Apps: one tenant each. The public read of an app's settings, and the management API's list and creation.
 
-import { type TSchema, Type } from "typebox"
+import { Type } from "typebox"
 import { operation } from "../operation.ts"
-import { Answer, Empty, Timestamp } from "../schemas.ts"
+import { Answer, Empty, OrNull, Timestamp } from "../schemas.ts"
 import { AppHookSettings, AppHookView } from "../webhooks/schemas.ts"
 
 /** Names an app in a path of the management API. */
@@ -10,7 +10,6 @@ export const AppPath = Type.Object({ app: Type.String({ pattern: "^\\d{1,15}$" }
 
 const Environment = Type.Union([Type.Literal("development"), Type.Literal("production")])
 const AppName = Type.String({ minLength: 1, maxLength: 100 })
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
 export const AppResponse = Type.Object({
   id: Type.Integer(),

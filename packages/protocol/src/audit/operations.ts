@@ -1,11 +1,10 @@
 // The audit log: what operators did, and what happened to the security of an app. Append-only and hash-chained.
 
-import { type TSchema, Type } from "typebox"
+import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
 import { operation } from "../operation.ts"
-import { Answer, Empty, Timestamp } from "../schemas.ts"
+import { Answer, Empty, OrNull, Timestamp } from "../schemas.ts"
 
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const Members = OrNull(Type.Record(Type.String(), Type.Unknown()))
 
 export const AuditRow = Type.Object({

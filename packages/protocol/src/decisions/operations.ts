@@ -1,13 +1,12 @@
 // Why a caller was refused, for operators; and whether somebody would be allowed.
 
-import { type TSchema, Type } from "typebox"
+import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
 import { UserId } from "../ids.ts"
 import { limits } from "../limits.ts"
 import { operation } from "../operation.ts"
-import { Answer, Empty, Timestamp } from "../schemas.ts"
+import { Answer, Empty, OrNull, Timestamp } from "../schemas.ts"
 
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const Text = OrNull(Type.String())
 
 /** One step of a decision. `passed` is null where a step was not reached. */

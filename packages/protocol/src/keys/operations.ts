@@ -1,12 +1,11 @@
 // API keys of an app and the secrets of each, as the management API shows them. A key is public and outlives its
 // secrets; a secret is shown once, when it is made, and never again.
 
-import { type TSchema, Type } from "typebox"
+import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
 import { operation } from "../operation.ts"
-import { Answer, Empty, Timestamp } from "../schemas.ts"
+import { Answer, Empty, OrNull, Timestamp } from "../schemas.ts"
 
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const labelCharsMax = 100
 const kidCharsMax = 64
 const importedSecretCharsMax = 512

@@ -1,13 +1,11 @@
 // Rate limits: what an app has left (contract/endpoints.json `get_rate_limits`), and the management API's view of an
 // app's numbers.
 
-import { type TSchema, Type } from "typebox"
+import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
 import { operation } from "../operation.ts"
 import { rateLimitBounds } from "../rate-limits.ts"
-import { Answer, Empty, Timestamp } from "../schemas.ts"
-
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+import { Answer, Empty, OrNull, Timestamp } from "../schemas.ts"
 
 /** `reset`: Unix seconds at which the window ends. */
 const LimitInfo = Type.Object({ limit: Type.Integer(), remaining: Type.Integer(), reset: Type.Integer() })

@@ -1,12 +1,10 @@
 // Revocations: what ends tokens before their time, and the receipts that say when it held everywhere.
 
-import { type TSchema, Type } from "typebox"
+import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
 import { UserId } from "../ids.ts"
 import { operation } from "../operation.ts"
-import { Answer, Empty, Timestamp } from "../schemas.ts"
-
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+import { Answer, Empty, OrNull, Timestamp } from "../schemas.ts"
 
 export const RevocationMode = Type.Union([Type.Literal("enforce"), Type.Literal("shadow")])
 

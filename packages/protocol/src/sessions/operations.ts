@@ -1,13 +1,11 @@
 // Sessions: tokens that were seen, and the sockets that are open under them, as operators see them. A session is named
 // by the SHA-256 of its token's text; the text itself is never kept.
 
-import { type TSchema, Type } from "typebox"
+import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
 import { UserId } from "../ids.ts"
 import { operation } from "../operation.ts"
-import { Answer, Empty, Timestamp } from "../schemas.ts"
-
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+import { Answer, Empty, OrNull, Timestamp } from "../schemas.ts"
 
 /** One open connection of a session. */
 export const SessionSocket = Type.Object({

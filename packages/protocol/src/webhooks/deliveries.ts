@@ -1,23 +1,25 @@
 // What became of the events that were sent to hooks, in the management API: lists, single deliveries with every attempt,
 // replays, test events and numbers.
 
-import { type TSchema, Type } from "typebox"
+import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
+import { deliveryIdPattern } from "../ids.ts"
+import { limits } from "../limits.ts"
 import { operation } from "../operation.ts"
-import { Answer, Empty, Timestamp } from "../schemas.ts"
-import { webhookLimits as limits } from "./limits.ts"
+import { Answer, Empty, OrNull, Timestamp } from "../schemas.ts"
+import { webhookLimits } from "./limits.ts"
 import { HookPath } from "./operations.ts"
 
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const Text = OrNull(Type.String())
 const Count = Type.Integer()
 
-/** The `webhook-id` that receivers get: the number of the event in base 36, and the hook. */
-const DeliveryId = Type.String({ pattern: "^msg_[0-9a-z]{1,11}-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$" })
+const DeliveryId = Type.String({ pattern: deliveryIdPattern })
+/** Where a list goes on; from the answer before. */
+const Next = Type.String({ maxLength: webhookLimits.nextCharsMax })
 const HookId = HookPath.properties.hook
 const DeliveryState = Type.Union([Type.Literal("pending"), Type.Literal("delivered"), Type.Literal("dead")])
 /** An exact type, or the beginning of some with `*` at the end. */
-const TypeFilter = Type.String({ maxLength: limits.eventTypeCharsMax, pattern: "^[\\w.:-]*\\*?$" })
+const TypeFilter = Type.String({ maxLength: webhookLimits.eventTypeCharsMax, pattern: "^[\\w.:-]*\\*?$" })
 
 export const Delivery = Type.Object({
   /** What receivers get as `webhook-id`: the same in each attempt and replay. */
@@ -83,14 +85,15 @@ export const listDeliveries = operation({
     hook_id: Type.Optional(HookId),
     state: Type.Optional(DeliveryState),
     type: Type.Optional(TypeFilter),
-    stream: Type.Optional(Type.String({ minLength: 1, maxLength: limits.streamCharsMax, pattern: "^[^\\u0000]+$" })),
+    stream: Type.Optional(
+      Type.String({ minLength: 1, maxLength: webhookLimits.streamCharsMax, pattern: "^[^\\u0000]+$" }),
+    ),
     /** Of the event; from here on. */
     since: Type.Optional(Timestamp),
     /** Of the event; before this. */
     until: Type.Optional(Timestamp),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
-    /** From the answer before. */
-    next: Type.Optional(Type.String({ maxLength: 100 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.pageSizeMax })),
+    next: Type.Optional(Next),
   }),
   body: null,
   output: Answer({
@@ -140,7 +143,7 @@ export const replayDeliveries = operation({
   query: Empty,
   body: Type.Object({
     /** These alone, whatever became of them; no other filter goes with it. */
-    ids: Type.Optional(Type.Array(DeliveryId, { minItems: 1, maxItems: 100 })),
+    ids: Type.Optional(Type.Array(DeliveryId, { minItems: 1, maxItems: webhookLimits.replayIdsMax })),
     hook_id: Type.Optional(HookId),
     /** `dead` unless given. `pending`: those that wait for their next attempt are tried now. */
     state: Type.Optional(DeliveryState),
@@ -149,8 +152,8 @@ export const replayDeliveries = operation({
     since: Type.Optional(Timestamp),
     /** Of the event; before this. */
     until: Type.Optional(Timestamp),
-    /** From the answer before, to go on behind what it replayed. */
-    next: Type.Optional(Type.String({ maxLength: 100 })),
+    /** Goes on behind what the answer before replayed. */
+    next: Type.Optional(Next),
   }),
   output: Answer({
     /** What is on its way already is not counted, nor what belongs to a hook that is gone. */
@@ -175,7 +178,9 @@ export const sendTestEvent = operation({
   query: Empty,
   body: Type.Object({
     /** `message.new` unless given, or what `body` says. */
-    type: Type.Optional(Type.String({ minLength: 1, maxLength: limits.eventTypeCharsMax, pattern: "^[\\w.:-]+$" })),
+    type: Type.Optional(
+      Type.String({ minLength: 1, maxLength: webhookLimits.eventTypeCharsMax, pattern: "^[\\w.:-]+$" }),
+    ),
     /** In place of the sample. Gets `type` when it has none. */
     body: Type.Optional(Type.Record(Type.String({ maxLength: 255 }), Type.Unknown())),
   }),

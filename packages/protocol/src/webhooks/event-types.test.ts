@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { events, isCustom, matches, productOf, types } from "./event-types.ts"
+import { events, isCustom, matches, productOf, types, wants } from "./event-types.ts"
 
 test("every type stands once, of one product, with one sentence", () => {
   expect(new Set(types).size).toBe(types.length)
@@ -31,4 +31,20 @@ test("a list wants exact types, beginnings with a star behind, and all when it i
   expect(matches(["message.*"], "message")).toBe(false)
   expect(matches(["*.new"], "message.new")).toBe(false)
   expect(matches([""], "message.new")).toBe(false)
+})
+
+test("a hook wants what is of its product or of none, of its types, and of the app's own making where it says so", () => {
+  const all = { product: "all", eventTypes: [], sendsCustomEvents: false }
+  const types = ["message.new", "call.ring", "user.banned", "friendship_request"]
+  const wanted = (wish: Partial<typeof all>, eventTypes: string[] = []) =>
+    types.filter((type) => wants({ ...all, ...wish, eventTypes }, type))
+  expect(wanted({})).toEqual(["message.new", "call.ring", "user.banned"])
+  expect(wanted({ sendsCustomEvents: true })).toEqual(types)
+  expect(wanted({ product: "video" })).toEqual(["call.ring", "user.banned"])
+  expect(wanted({ product: "video", sendsCustomEvents: true })).toEqual([
+    "call.ring",
+    "user.banned",
+    "friendship_request",
+  ])
+  expect(wanted({ product: "video" }, ["message.*", "user.banned"])).toEqual(["user.banned"])
 })

@@ -78,6 +78,22 @@ export const types: readonly string[] = events.map(({ type }) => type)
 
 const products: ReadonlyMap<string, EventProduct> = new Map(events.map(({ type, product }) => [type, product]))
 
+/** What a hook is set to hear of. */
+export interface EventWish {
+  /** An EventProduct, or `all`. */
+  readonly product: string
+  /** As `matches` takes them. */
+  readonly eventTypes: readonly string[]
+  readonly sendsCustomEvents: boolean
+}
+
+/** Whether a hook that is enabled gets events of this type. What belongs to no single product is everybody's. */
+export function wants({ product, eventTypes, sendsCustomEvents }: EventWish, type: string): boolean {
+  const typeProduct = productOf(type)
+  if (isCustom(type) && !sendsCustomEvents) return false
+  return (product === "all" || typeProduct === "common" || typeProduct === product) && matches(eventTypes, type)
+}
+
 /** Whether an event of this type is of an app's own making. */
 export const isCustom = (type: string): boolean => !products.has(type)
 

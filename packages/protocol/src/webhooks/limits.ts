@@ -12,6 +12,10 @@ export const webhookLimits = {
   urlCharsMax: 2_048,
   /** Names, keys and secrets of queues, streams and subjects. */
   nameCharsMax: 512,
+  /** Deliveries that one ReplayDeliveries may name. */
+  replayIdsMax: 100,
+  /** Where a list of deliveries goes on. */
+  nextCharsMax: 100,
   /** How long a secret may go on signing beside the one that follows it. */
   overlapSecondsMax: 7 * 24 * 60 * 60,
   overlapSecondsDefault: 24 * 60 * 60,

@@ -1,10 +1,10 @@
 // Listening to an app's events at the management API: deliveries come down an open answer, and what became of them goes
 // up in requests. So a receiver under development needs no address that the server could reach.
 
-import { type Static, type TSchema, Type } from "typebox"
+import { type Static, Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
 import { operation } from "../operation.ts"
-import { Answer, Empty } from "../schemas.ts"
+import { Answer, Empty, OrNull } from "../schemas.ts"
 import { HookPath } from "./operations.ts"
 import { EventTypes, NewHookSecret } from "./schemas.ts"
 
@@ -23,8 +23,6 @@ export const listenLimits = {
   bodyCharsMax: 64 * 1024,
   errorCharsMax: 1_024,
 } as const
-
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 
 /** One line of the answer of ListenToHooks. */
 export const ListenLine = Type.Union([

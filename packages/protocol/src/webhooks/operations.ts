@@ -3,6 +3,7 @@
 
 import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
+import { hookIdPattern } from "../ids.ts"
 import { operation } from "../operation.ts"
 import { Answer, Empty } from "../schemas.ts"
 import {
@@ -15,7 +16,6 @@ import {
   QueueCheck,
 } from "./schemas.ts"
 
-const hookIdPattern = "^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 export const HookPath = Type.Object({ ...AppPath.properties, hook: Type.String({ pattern: hookIdPattern }) })
 const SecretPath = Type.Object({ ...HookPath.properties, secret: Type.String({ pattern: "^[a-z0-9]{1,32}$" }) })
 

@@ -1,11 +1,10 @@
 // Hooks as the wire and the management API write and show them. Members of the wire bear their published names (model
 // `EventHook`, contract/auth.md §7.1); compression, ordered, Redis and NATS are ours.
 
-import { type TSchema, Type } from "typebox"
-import { Custom, Timestamp } from "../schemas.ts"
+import { Type } from "typebox"
+import { Custom, OrNull, Timestamp } from "../schemas.ts"
 import { webhookLimits as limits } from "./limits.ts"
 
-const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const Word = Type.String({ maxLength: 64 })
 const Name = Type.String({ maxLength: limits.nameCharsMax })
 const Url = Type.String({ maxLength: limits.urlCharsMax })

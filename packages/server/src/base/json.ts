@@ -1,4 +1,5 @@
-// JSON as it is stored: bounded in bytes, because a bound on members alone says nothing about their size.
+// What JSON values are, and JSON as it is stored: bounded in bytes, because a bound on members alone says nothing about
+// their size.
 
 import { inputError } from "@weir/protocol"
 
@@ -10,3 +11,7 @@ export function jsonWithin(field: string, value: unknown, bytesMax: number): str
   }
   return json
 }
+
+/** Whether a value is an object as JSON has them: with members, and no array. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

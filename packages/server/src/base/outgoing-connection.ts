@@ -2,7 +2,6 @@
 // answer, and then the next request or the end.
 
 import { isIP } from "node:net"
-import { checkServerIdentity } from "node:tls"
 import type { Socket, SocketHandler } from "bun"
 import type { Target } from "./addresses.ts"
 import { type Answer, type AnswerReader, MalformedAnswer, readAnswer } from "./outgoing-answer.ts"
@@ -39,22 +38,16 @@ interface Exchange {
 
 /** Opens on construction; `opened` says how that went. Rejections are ConnectionError. */
 export class Connection {
-  readonly opened: Promise<void>
-  readonly openedMs: number
+  readonly #opening = Promise.withResolvers<void>()
   #socket: Socket<Connection> | null = null
   #isClosed = false
   #isUsed = false
   #exchange: Exchange | null = null
   #unsent: Uint8Array | null = null
   readonly #options: ConnectionOptions
-  #settleOpened: (error: ConnectionError | null) => void = () => {}
 
   constructor(options: ConnectionOptions) {
     this.#options = options
-    this.openedMs = options.openedMs
-    this.opened = new Promise((resolve, reject) => {
-      this.#settleOpened = (error) => (error === null ? resolve() : reject(error))
-    })
     // Whoever gave up waiting hears of it no more.
     this.opened.catch(() => {})
     const { target, address, ca } = options
@@ -78,6 +71,14 @@ export class Connection {
       // A `ca` that is no certificate.
       this.failToConnect(error)
     }
+  }
+
+  get opened(): Promise<void> {
+    return this.#opening.promise
+  }
+
+  get openedMs(): number {
+    return this.#options.openedMs
   }
 
   get isClosed(): boolean {
@@ -118,7 +119,7 @@ export class Connection {
     this.#exchange = null
     this.#unsent = null
     this.#socket?.terminate()
-    this.#settleOpened(error)
+    this.#opening.reject(error)
     exchange?.reject(error)
     this.#options.onClosed(this)
   }
@@ -135,19 +136,13 @@ export class Connection {
   }
 
   ready(): void {
-    this.#settleOpened(null)
+    this.#opening.resolve()
   }
 
-  verify(socket: Socket<Connection>, isSuccess: boolean, error: Error | null): void {
-    if (this.#isClosed) return
-    const { host } = this.#options.target
-    const refusal =
-      error ??
-      (isSuccess && socket.authorized
-        ? checkServerIdentity(host, socket.getPeerCertificate())
-        : new Error("the certificate was not accepted"))
-    if (refusal === undefined) this.ready()
-    else this.close(new ConnectionError("tls", `the TLS handshake failed (${codeOf(refusal)})`))
+  /** With `rejectUnauthorized` it is a success only where the certificate is trusted and the target's host's own. */
+  shookHands(isSuccess: boolean, error: Error | null): void {
+    if (isSuccess && error === null) this.ready()
+    else this.close(new ConnectionError("tls", `the TLS handshake failed (${codeOf(error)})`))
   }
 
   drain(socket: Socket<Connection>): void {
@@ -220,7 +215,7 @@ const plainHandler: SocketHandler<Connection> = {
 const tlsHandler: SocketHandler<Connection> = {
   ...plainHandler,
   open: (socket) => socket.data.connected(socket),
-  handshake: (socket, isSuccess, error) => socket.data.verify(socket, isSuccess, error),
+  handshake: (socket, isSuccess, error) => socket.data.shookHands(isSuccess, error),
 }
 
 /** The code of a system's error, which names no address; else nothing of it. */

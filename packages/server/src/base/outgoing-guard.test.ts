@@ -1,35 +1,24 @@
-import { afterEach, describe, expect, test } from "bun:test"
-import { errorOf, faultOf, requestTo } from "../../test/outgoing-requests.ts"
-import {
-  answerOk,
-  type OnRequest,
-  type RawServer,
-  type RawServerOptions,
-  rawServer,
-  requestsAt,
-} from "../../test/raw-server.ts"
+import { describe, expect, test } from "bun:test"
+import { errorOf, faultOf, outgoingFixtures, requestTo } from "../../test/outgoing-requests.ts"
+import { ok, requestsAt } from "../../test/raw-server.ts"
 import { selfSigned } from "../../test/self-signed.ts"
-import { createOutgoing, type Outgoing, type OutgoingOptions } from "./outgoing.ts"
 
 const certificate = selfSigned("localhost")
-const opened: { close(): unknown }[] = []
-afterEach(async () => {
-  for (const thing of opened.splice(0)) await thing.close()
-})
+const { closedAfterwards, newOutgoing, newServer } = outgoingFixtures()
 
-function newOutgoing(options: Partial<OutgoingOptions> = {}): Outgoing {
-  const outgoing = createOutgoing({ allowPrivate: true, ...options })
-  opened.push(outgoing)
-  return outgoing
+/** The status or the fault that a request ends with in a process of its own; `env` is added to the environment. */
+async function sentInProcess(url: string, env: Record<string, string>): Promise<string> {
+  const script = `
+    import { createOutgoing } from ${JSON.stringify(import.meta.resolve("./outgoing.ts"))}
+    const sent = createOutgoing({ allowPrivate: true }).send(${JSON.stringify(requestTo(url))})
+    console.log(await sent.then(({ status }) => status, ({ fault }) => fault))`
+  const child = Bun.spawn([process.execPath, "-e", script], {
+    env: { ...process.env, ...env },
+    stdout: "pipe",
+    stderr: "inherit",
+  })
+  return (await new Response(child.stdout).text()).trim()
 }
-
-function newServer(onRequest: OnRequest, options: RawServerOptions = {}): RawServer {
-  const server = rawServer(onRequest, options)
-  opened.push(server)
-  return server
-}
-
-const ok: OnRequest = (socket) => socket.write(answerOk())
 
 describe("case 62: only public addresses", () => {
   test.each([
@@ -129,16 +118,9 @@ describe("case 62: only public addresses", () => {
   test("case 62: no proxy of the environment is asked", async () => {
     const proxy = newServer(ok)
     const server = newServer(ok)
-    const script = `
-      import { createOutgoing } from ${JSON.stringify(import.meta.resolve("./outgoing.ts"))}
-      const outgoing = createOutgoing({ allowPrivate: true })
-      const request = { method: "POST", headers: {}, body: "", timeoutMs: 3000, responseBytesMax: 10 }
-      const { status } = await outgoing.send({ ...request, url: "http://127.0.0.1:${server.port}/" })
-      console.log(status)`
     const url = `http://127.0.0.1:${proxy.port}`
-    const env = { ...process.env, HTTP_PROXY: url, http_proxy: url, HTTPS_PROXY: url, ALL_PROXY: url, NO_PROXY: "" }
-    const child = Bun.spawn([process.execPath, "-e", script], { env, stdout: "pipe", stderr: "inherit" })
-    expect((await new Response(child.stdout).text()).trim()).toBe("200")
+    const env = { HTTP_PROXY: url, http_proxy: url, HTTPS_PROXY: url, ALL_PROXY: url, NO_PROXY: "" }
+    expect(await sentInProcess(`http://127.0.0.1:${server.port}/`, env)).toBe("200")
     expect([server.connections.length, proxy.connections.length]).toEqual([1, 0])
   })
 })
@@ -161,17 +143,27 @@ describe("TLS", () => {
     expect(requestsAt(server)).toBe(2)
   })
 
+  // Whoever has a certificate for one name can have any common name in it (RFC 6125 §6.4.4).
+  test("case 62: the common name of a certificate counts for nothing beside its alternative names", async () => {
+    const named = selfSigned("backend.example.com")
+    const server = newServer(ok, { tls: named })
+    const outgoing = newOutgoing({ ca: named.cert, resolve: async () => ["127.0.0.1"] })
+    expect((await outgoing.send(requestTo(`https://localhost:${server.port}/`))).status).toBe(200)
+    expect(await faultOf(outgoing.send(requestTo(`https://backend.example.com:${server.port}/`)))).toBe("tls")
+    expect(requestsAt(server)).toBe(1)
+  })
+
   test("case 62: an expired certificate, a server without TLS", async () => {
     const expired = selfSigned("localhost", -0.5)
     const server = newServer(ok, { tls: expired })
     const cutting = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: (socket) => void socket.end() } })
-    opened.push({ close: () => cutting.stop(true) })
+    closedAfterwards({ close: () => cutting.stop(true) })
     const answering = Bun.listen({
       hostname: "127.0.0.1",
       port: 0,
       socket: { data: (socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n") },
     })
-    opened.push({ close: () => answering.stop(true) })
+    closedAfterwards({ close: () => answering.stop(true) })
     const outgoing = newOutgoing({ ca: expired.cert })
     for (const { port } of [server, cutting, answering]) {
       expect(await faultOf(outgoing.send(requestTo(`https://localhost:${port}/`)))).toBe("tls")
@@ -183,15 +175,8 @@ describe("TLS", () => {
 
   test("case 62: the environment does not switch the check off", async () => {
     const server = newServer(ok, { tls: certificate })
-    const script = `
-      import { createOutgoing } from ${JSON.stringify(import.meta.resolve("./outgoing.ts"))}
-      const outgoing = createOutgoing({ allowPrivate: true })
-      const request = { method: "POST", headers: {}, body: "", timeoutMs: 3000, responseBytesMax: 10 }
-      const sent = outgoing.send({ ...request, url: "https://localhost:${server.port}/" })
-      console.log(await sent.then(({ status }) => status, ({ fault }) => fault))`
-    const env = { ...process.env, NODE_TLS_REJECT_UNAUTHORIZED: "0" }
-    const child = Bun.spawn([process.execPath, "-e", script], { env, stdout: "pipe", stderr: "ignore" })
-    expect((await new Response(child.stdout).text()).trim()).toBe("tls")
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: "0" }
+    expect(await sentInProcess(`https://localhost:${server.port}/`, env)).toBe("tls")
     expect(requestsAt(server)).toBe(0)
   })
 

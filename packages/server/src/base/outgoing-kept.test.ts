@@ -1,38 +1,12 @@
-import { afterEach, describe, expect, test } from "bun:test"
+import { describe, expect, test } from "bun:test"
 import type { Socket } from "bun"
-import { faultOf, requestTo, textOf } from "../../test/outgoing-requests.ts"
-import {
-  answerOk,
-  type OnRequest,
-  type RawConnection,
-  type RawServer,
-  type RawServerOptions,
-  rawServer,
-  until,
-} from "../../test/raw-server.ts"
+import { faultOf, outgoingFixtures, requestTo, textOf } from "../../test/outgoing-requests.ts"
+import { answerOk, type OnRequest, ok, type RawConnection, until } from "../../test/raw-server.ts"
 import { selfSigned } from "../../test/self-signed.ts"
 import { limits } from "./limits.ts"
-import { createOutgoing, type Outgoing, type OutgoingOptions } from "./outgoing.ts"
 
 const certificate = selfSigned("localhost")
-const opened: { close(): unknown }[] = []
-afterEach(async () => {
-  for (const thing of opened.splice(0)) await thing.close()
-})
-
-function newOutgoing(options: Partial<OutgoingOptions> = {}): Outgoing {
-  const outgoing = createOutgoing({ allowPrivate: true, ...options })
-  opened.push(outgoing)
-  return outgoing
-}
-
-function newServer(onRequest: OnRequest, options: RawServerOptions = {}): RawServer {
-  const server = rawServer(onRequest, options)
-  opened.push(server)
-  return server
-}
-
-const ok: OnRequest = (socket) => socket.write(answerOk())
+const { newOutgoing, newServer } = outgoingFixtures()
 
 describe("kept connections", () => {
   /** A clock that is set by hand. */

@@ -1,37 +1,11 @@
-import { afterEach, describe, expect, test } from "bun:test"
-import { errorOf, faultOf, requestTo, textOf } from "../../test/outgoing-requests.ts"
-import {
-  answerOk,
-  type OnRequest,
-  type RawServer,
-  type RawServerOptions,
-  rawServer,
-  requestsAt,
-  until,
-} from "../../test/raw-server.ts"
+import { describe, expect, test } from "bun:test"
+import { errorOf, faultOf, outgoingFixtures, requestTo, textOf } from "../../test/outgoing-requests.ts"
+import { answerOk, type OnRequest, ok, requestsAt, until } from "../../test/raw-server.ts"
 import { selfSigned } from "../../test/self-signed.ts"
 import { limits } from "./limits.ts"
-import { createOutgoing, type Outgoing, type OutgoingOptions } from "./outgoing.ts"
 
 const certificate = selfSigned("localhost")
-const opened: { close(): unknown }[] = []
-afterEach(async () => {
-  for (const thing of opened.splice(0)) await thing.close()
-})
-
-function newOutgoing(options: Partial<OutgoingOptions> = {}): Outgoing {
-  const outgoing = createOutgoing({ allowPrivate: true, ...options })
-  opened.push(outgoing)
-  return outgoing
-}
-
-function newServer(onRequest: OnRequest, options: RawServerOptions = {}): RawServer {
-  const server = rawServer(onRequest, options)
-  opened.push(server)
-  return server
-}
-
-const ok: OnRequest = (socket) => socket.write(answerOk())
+const { closedAfterwards, newOutgoing, newServer } = outgoingFixtures()
 
 describe("requests", () => {
   test("arrive as they were given, and their answer comes back", async () => {
@@ -45,7 +19,7 @@ describe("requests", () => {
         return new Response("grüße", { status: 201, headers: { "X-One": "1" } })
       },
     })
-    opened.push({ close: () => server.stop(true) })
+    closedAfterwards({ close: () => server.stop(true) })
     const outgoing = newOutgoing()
     const url = `http://127.0.0.1:${server.port}/hook?a=b%20c`
     const response = await outgoing.send(requestTo(url, { body: '{"ü":"😀"}', headers: { "X-Signature": "é=" } }))
@@ -109,7 +83,7 @@ describe("requests", () => {
         return new Response(new Bun.CryptoHasher("sha256").update(await request.arrayBuffer()).digest("hex"))
       },
     })
-    opened.push({ close: () => server.stop(true) })
+    closedAfterwards({ close: () => server.stop(true) })
     const outgoing = newOutgoing({ ca: certificate.cert })
     const url = `${scheme}://localhost:${server.port}/`
     const sum = new Bun.CryptoHasher("sha256").update(body).digest("hex")

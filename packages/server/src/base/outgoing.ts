@@ -141,15 +141,16 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
       })
       return { status, headers, body, isBodyCut, durationMs: monotonic() - startedMs }
     } catch (error) {
-      const durationMs = monotonic() - startedMs
-      if (error instanceof Fault || error instanceof ConnectionError) {
-        throw new OutgoingError(error.fault, durationMs, error.message)
-      }
-      throw error
+      throw outgoingError(error, startedMs)
     } finally {
       clearTimeout(timer)
     }
   }
+
+  const outgoingError = (error: unknown, startedMs: number): unknown =>
+    error instanceof Fault || error instanceof ConnectionError
+      ? new OutgoingError(error.fault, monotonic() - startedMs, error.message)
+      : error
 
   function targetOf(url: string): Target {
     const known = targets.get(url)
@@ -302,8 +303,7 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
         if (normal === null) throw new Fault("refused-url", "the host is neither a name nor an address")
         return await publicAddresses(normal)
       } catch (error) {
-        if (error instanceof Fault) throw new OutgoingError(error.fault, monotonic() - startedMs, error.message)
-        throw error
+        throw outgoingError(error, startedMs)
       }
     },
     async close() {

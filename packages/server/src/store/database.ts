@@ -66,6 +66,11 @@ export interface Database {
    */
   transact<T>(work: (tx: Tx) => Promise<T>): Promise<T>
   /**
+   * The same for what nobody waits for. Where transactions share commits it causes none of its own: it takes part in
+   * the next one, or has one after limits.deferredCommitMs.
+   */
+  transactDeferred<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+  /**
    * Called inside each transaction that emits, with its events, before they are written and it commits: what the
    * listener writes is part of the change, and what it throws undoes it. `now` is in milliseconds. One listener: hooks.
    */

@@ -49,6 +49,8 @@ export interface TransactParts {
   readonly bind: BindKysely
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonic: () => number
   readonly committed: (events: readonly StoredEvent[]) => void
   /** Takes part in a transaction that emits, before its events are written. */
   readonly emitting: EmittingListener

@@ -4,6 +4,7 @@
 
 import { inputError, limits as wire } from "@weir/protocol"
 import type { Expression, SqlBool } from "kysely"
+import { isObject } from "../base/json.ts"
 import type { Capabilities } from "./database.ts"
 import { limits } from "./limits.ts"
 
@@ -312,9 +313,6 @@ export function parseTimestamp(text: string): number | null {
   const isRealDay = new Date(`${date}T00:00:00Z`).toJSON()?.startsWith(date as string) === true
   return Number.isNaN(ms) || !isRealDay ? null : ms
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 const isOperator = (key: string): key is FilterOperator => (filterOperators as readonly string[]).includes(key)
 

@@ -41,7 +41,7 @@ export async function openDatabase(location: DatabaseLocation, options: OpenOpti
   }
   let emittingListener: EmittingListener | null = null
   const emitting: EmittingListener = (tx, events, at) => emittingListener?.(tx, events, at)
-  const parts = { now, onError, committed, emitting }
+  const parts = { now, monotonic: () => performance.now(), onError, committed, emitting }
   const { engine, closeConnections } =
     location.kind === "postgres"
       ? await openPostgresEngine(location.url, parts)
@@ -52,6 +52,8 @@ export async function openDatabase(location: DatabaseLocation, options: OpenOpti
     read,
     capabilities: engine.capabilities,
     transact: <T>(work: (tx: Tx) => Promise<T>) => engine.transact(({ tx }) => work(tx), limits.transactionTimeoutMs),
+    transactDeferred: <T>(work: (tx: Tx) => Promise<T>) =>
+      engine.transactDeferred(({ tx }) => work(tx), limits.transactionTimeoutMs),
     onEmitting(heard) {
       if (emittingListener !== null) throw new Error("the database has its listener already")
       emittingListener = heard
@@ -77,7 +79,7 @@ interface Opened {
   readonly closeConnections: () => Promise<void>
 }
 
-type EngineParts = Pick<TransactParts, "now" | "onError" | "committed" | "emitting">
+type EngineParts = Pick<TransactParts, "now" | "monotonic" | "onError" | "committed" | "emitting">
 
 function openSqliteEngine(path: string, parts: EngineParts): Opened {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })

@@ -17,12 +17,14 @@ describe("transactions that share commits", () => {
   let files: SqliteFiles
   let transactor: Transactor
   let commits: number
+  let monotonicMs: number
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "weir-serial-"))
     files = openSqlite(join(folder, "weir.db"))
     files.writer.run("create table notes (text text primary key)")
     commits = 0
+    monotonicMs = 0
     // The real connection, and a count of what waits for the disk.
     const counting: SqliteConnection = Object.create(files.writer, {
       run: {
@@ -36,6 +38,8 @@ describe("transactions that share commits", () => {
       capabilities: { dialect: "sqlite", supportsManyNodes: false },
       bind: bindKysely(sqliteDialect),
       now: Date.now,
+      // A commit gathers for a bounded time; here it passes when a test says so, however busy the machine is.
+      monotonic: () => monotonicMs,
       committed() {},
       emitting() {},
       onError: (error) => {
@@ -77,6 +81,18 @@ describe("transactions that share commits", () => {
     await Promise.all(second)
     expect(commits).toBe(2)
     expect(await notes()).toHaveLength(100)
+  })
+
+  test("a commit that has gathered for long enough leaves the others to the next", async () => {
+    const slow = transactor.transact(async (open) => {
+      await note("slow")(open)
+      monotonicMs += limits.commitGatherMsMax
+    }, timeoutMs)
+    const next = transactor.transact(note("next"), timeoutMs)
+    await slow
+    expect([commits, await notes()]).toEqual([1, ["slow"]])
+    await next
+    expect([commits, await notes()]).toEqual([2, ["next", "slow"]])
   })
 
   test("what can wait takes part in the next commit and causes none", async () => {

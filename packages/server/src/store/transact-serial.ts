@@ -50,7 +50,7 @@ export function createSerialTransactor(connection: SqliteConnection, parts: Tran
   }
 
   const commitWaiting = async (): Promise<void> => {
-    const gatherUntilMs = performance.now() + limits.commitGatherMsMax
+    const gatherUntilMs = parts.monotonic() + limits.commitGatherMsMax
     const done: Done[] = []
     clearTimeout(deferredTimer)
     deferredTimer = undefined
@@ -64,7 +64,7 @@ export function createSerialTransactor(connection: SqliteConnection, parts: Tran
     }
     try {
       for (let count = 0; count < limits.transactionsPerCommitMax; count++) {
-        const job = performance.now() < gatherUntilMs || count === 0 ? waiting.shift() : undefined
+        const job = parts.monotonic() < gatherUntilMs || count === 0 ? waiting.shift() : undefined
         if (job === undefined) break
         const outcome = await runJob(job)
         if (outcome !== null) done.push(outcome)

@@ -86,7 +86,7 @@ export const appRoutes = (parts: AppSettingParts): Route[] => [
     load: ({ input }) => ({ change: settingsOf(input.body, parts.hooks.names) }),
     authorize: ({ principal, appId }) => can(principal, actions.updateApp, appResource(appId)),
     async handle({ principal, appId, input, change, tx, now }) {
-      const before = await requireLocked(tx, String(appId))
+      const before = await requireLockedApp(tx, String(appId))
       const entries: AuditEntry[] = []
       if (change !== null) {
         const after = await save(tx, parts, before, change, now)
@@ -126,7 +126,7 @@ export const appAdminRoutes = (parts: AppRouteParts): AdminRoute[] => [
     app: appResponse(await requireApp(read, input.path.app)),
   })),
   adminRoute(operations.updateAppState, async ({ input, tx, now, audit }) => {
-    const before = await requireLocked(tx, input.path.app)
+    const before = await requireLockedApp(tx, input.path.app)
     const after = await save(tx, parts, before, input.body, now)
     audit({
       action: "app.updated",
@@ -143,7 +143,7 @@ export const appAdminRoutes = (parts: AppRouteParts): AdminRoute[] => [
     return { policy: policyResponse(policyOf(app)), warnings: [...(await parts.policyWarnings(read, app.id))] }
   }),
   adminRoute(operations.updateTokenPolicy, async ({ input, tx, now, principal, audit }) => {
-    const before = await requireLocked(tx, input.path.app)
+    const before = await requireLockedApp(tx, input.path.app)
     const after = changePolicy(before, input.body, now)
     if (isWeaker(policyOf(before), policyOf(after))) requireFresh(principal, now)
     await updateApp(tx, after)
@@ -206,13 +206,15 @@ function settingsOf(body: UpdateAppBody, ofHooks: ReadonlySet<string>): AppChang
   return { ...change, revokeTokensIssuedBefore: ms }
 }
 
-async function requireApp(read: Read, id: string | number): Promise<AppRow> {
+/** An app by its id in a path. Throws notFoundError. */
+export async function requireApp(read: Read, id: string | number): Promise<AppRow> {
   const app = await selectApp(read, Number(id))
   if (app === undefined) throw notFoundError("app", String(id))
   return app
 }
 
-async function requireLocked(tx: Tx, id: string): Promise<AppRow> {
+/** The same, locked: changes of an app and of what belongs to it come one after the other. Throws notFoundError. */
+export async function requireLockedApp(tx: Tx, id: string): Promise<AppRow> {
   const app = await lockApp(tx, Number(id))
   if (app === undefined) throw notFoundError("app", id)
   return app

@@ -11,7 +11,7 @@ import { type Action, can, type Resource } from "../../authorize/decide.ts"
 import type { Awaitable } from "../../base/chain.ts"
 import { type AdminRoute, adminRead } from "../../request/route.ts"
 import type { Read } from "../../store/database.ts"
-import { selectApp } from "../apps/index.ts"
+import { requireApp } from "../apps/index.ts"
 import type { Decisions } from "./cache.ts"
 import { limits } from "./limits.ts"
 import type { Decision, DecisionCheck } from "./rules.ts"
@@ -46,7 +46,7 @@ export interface DecisionRouteParts {
 
 export const decisionRoutes = (parts: DecisionRouteParts): AdminRoute[] => [
   adminRead(operations.getDecision, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     const decision = await find(parts, read, input.path.id)
     // Another app's decision is as absent as one that never was.
     if (decision === null || decision.app_id !== appId) throw notFoundError("decision", input.path.id)
@@ -58,7 +58,7 @@ export const decisionRoutes = (parts: DecisionRouteParts): AdminRoute[] => [
     return { decision }
   }),
   adminRead(operations.listDecisions, async ({ input, read, now }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     await parts.decisions.flush()
     const limit = input.query.limit ?? limits.pageSizeDefault
     const rows = await selectDecisions(read, {
@@ -78,7 +78,7 @@ export const decisionRoutes = (parts: DecisionRouteParts): AdminRoute[] => [
     }
   }),
   adminRead(operations.explain, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     const { body } = input
     if ((body.user_id === undefined) === (body.token === undefined)) {
       throw inputError("name a user_id or a token, and not both", { user_id: "exactly one of user_id and token" })
@@ -177,10 +177,4 @@ function cursorOf(next: string | undefined): DecisionsPage["after"] {
     throw inputError("next is not a cursor of this list", { next: "is not a cursor of this list" })
   }
   return { at: Number(at), id }
-}
-
-async function requireApp(read: Read, id: string): Promise<number> {
-  const app = await selectApp(read, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app.id
 }

@@ -1,2 +1,3 @@
 export { type DeliveryRouteParts, deliveryRoutes } from "./routes.ts"
-export type { ApiSecrets, Samples } from "./rules.ts"
+export type { ApiSecrets } from "./rules.ts"
+export { selectHookStatus } from "./store.ts"

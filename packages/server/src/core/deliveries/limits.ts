@@ -8,16 +8,8 @@ export const limits = {
   replayBatchMax: 1_000,
   /** How far the clocks of nodes, and the moments of their commits, may lie apart: times are found by ids. */
   clockSkewMs: 5 * 60_000,
-  /** Of one hook, with those that have ended: more than it may have. */
-  secretsCheckedMax: 100,
   /** A secret that is younger than this may not have reached the node that signed. */
   secretSettlesMs: 60_000,
-
-  // Test events
-  /** Of a body of the operator's own: what the smallest of the queues takes (SQS and SNS, 256 KiB). */
-  testBodyBytesMax: 256 * 1024,
-  /** Types that an error lists. */
-  typesNamedMax: 200,
 
   // Numbers
   statsSpanMs: 60 * 60_000,
@@ -27,6 +19,9 @@ export const limits = {
   /** Deliveries of one hook whose attempts are looked at: its newest, and those that failed and wait. */
   sampledNewestMax: 100,
   sampledWaitingMax: 50,
+  /** Waiting deliveries of a hook that its status counts, and newest ones that are looked through for an arrival. */
+  pendingCountedMax: 10_000,
+  arrivalsSeenMax: 1_000,
   /** Different faults of one hook; the rest counts as `other`. */
   faultsMax: 30,
 } as const

@@ -15,8 +15,8 @@ import {
 import { databaseKinds, expectRefusal } from "../../../test/fixtures.ts"
 import { importMasterKey } from "../../base/crypto.ts"
 import type { EngineStats } from "../../events/webhooks/engine.ts"
-import { prune } from "../webhooks/keeper.ts"
-import { webhookIdOf } from "../webhooks/rules.ts"
+import { dispatchRoutes, webhookIdOf } from "../dispatch/index.ts"
+import { prune } from "../dispatch/keeper.ts"
 import { limits } from "./limits.ts"
 import { deliveryRoutes } from "./routes.ts"
 
@@ -37,13 +37,9 @@ for (const kind of databaseKinds) {
     beforeAll(async () => {
       tables = await openDeliveryTables(kind)
       const engine = { now: () => Date.now(), wake: (id: string) => void woken.push(id), stats: () => stats }
-      const routes = deliveryRoutes({
-        masterKey: importMasterKey(new Uint8Array(32).fill(7)),
-        engine,
-        apiSecretsOf: () => null,
-        samples,
-      })
-      call = adminApi(tables.db, routes)
+      const masterKey = importMasterKey(new Uint8Array(32).fill(7))
+      const lookRoutes = deliveryRoutes({ masterKey, engine, apiSecretsOf: () => null })
+      call = adminApi(tables.db, [...lookRoutes, ...dispatchRoutes({ engine, samples })])
     })
     afterAll(() => tables.close())
     beforeEach(async () => {

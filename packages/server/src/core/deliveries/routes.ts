@@ -1,21 +1,19 @@
 import { inputError, notFoundError, webhooks as operations } from "@weir/protocol"
 import type { Awaitable } from "../../base/chain.ts"
-import { type MasterKey, open, SealError, sealContext } from "../../base/crypto.ts"
+import { type MasterKey, SealError } from "../../base/crypto.ts"
 import type { Engine, LaneStats, LoggedAttempt } from "../../events/webhooks/engine.ts"
 import { type AdminRoute, adminRead, adminRoute } from "../../request/route.ts"
 import type { Read } from "../../store/database.ts"
 import { parseTimestamp } from "../../store/filter.ts"
-import { selectApp } from "../apps/index.ts"
+import { requireApp } from "../apps/index.ts"
+import { parseWebhookId } from "../dispatch/index.ts"
 import {
   type HookRow,
   type HookSecretRow,
-  insertDeliveries,
-  insertHookEvents,
-  newDelivery,
-  parseWebhookId,
-  selectHook,
+  openSecret,
+  requireHook,
   selectHooks,
-  webhookIdOf,
+  selectSecretsOfHook,
 } from "../webhooks/index.ts"
 import { limits } from "./limits.ts"
 import {
@@ -28,8 +26,6 @@ import {
   deliveryView,
   type OwnKey,
   parseCursor,
-  type Samples,
-  testEventOf,
   typeFilterOf,
 } from "./rules.ts"
 import {
@@ -45,7 +41,6 @@ import {
   selectEventTimes,
   selectReplayable,
   selectSampleLogs,
-  selectSecrets,
 } from "./store.ts"
 
 export interface DeliveryRouteParts {
@@ -54,14 +49,12 @@ export interface DeliveryRouteParts {
   readonly engine: Pick<Engine, "now" | "wake" | "stats">
   /** The HMAC secrets of an app's key that are not revoked; null when the app has no such key. */
   readonly apiSecretsOf: (read: Read, appId: number, apiKey: string) => Awaitable<ApiSecrets | null>
-  /** Bodies of events, by type. */
-  readonly samples: Samples
 }
 
 /** What became of the events that were sent to hooks. */
 export const deliveryRoutes = (parts: DeliveryRouteParts): AdminRoute[] => [
   adminRead(operations.listDeliveries, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     const { query } = input
     const page = await selectDeliveries(read, filterOf(appId, query), {
       after: parseCursor(query.next),
@@ -72,14 +65,14 @@ export const deliveryRoutes = (parts: DeliveryRouteParts): AdminRoute[] => [
   }),
 
   adminRead(operations.readDelivery, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     const id = input.path.delivery
     const place = placeOf(id)
     const row = place === null ? undefined : await selectDelivery(read, appId, place)
     // Another app's delivery is as absent as one that never was.
     if (row === undefined) throw notFoundError("delivery", id)
     const log = JSON.parse(row.log) as LoggedAttempt[]
-    const secrets = await selectSecrets(read, appId, row.hook_id, limits.secretsCheckedMax)
+    const secrets = await selectSecretsOfHook(read, row.hook_id)
     const api = new Map<string, ApiSecrets>()
     for (const apiKey of apiKeysOf(log)) {
       const found = await parts.apiSecretsOf(read, appId, apiKey)
@@ -96,7 +89,7 @@ export const deliveryRoutes = (parts: DeliveryRouteParts): AdminRoute[] => [
   }),
 
   adminRoute(operations.replayDeliveries, async ({ input, tx, audit }) => {
-    const appId = await requireApp(tx, input.path.app)
+    const { id: appId } = await requireApp(tx, input.path.app)
     const { body } = input
     const now = parts.engine.now()
     const page = body.ids === undefined ? await replayable() : { rows: placesOf(body.ids), next: null }
@@ -113,7 +106,7 @@ export const deliveryRoutes = (parts: DeliveryRouteParts): AdminRoute[] => [
 
     async function replayable() {
       const filter = filterOf(appId, { ...body, state: body.state ?? "dead" })
-      if (filter.hookId !== null) await requireHook(tx, appId, filter.hookId)
+      if (filter.hookId !== null) await requireHook(tx, { app: String(appId), hook: filter.hookId })
       return selectReplayable(tx, filter, { after: parseCursor(body.next), limit: limits.replayBatchMax }, now)
     }
 
@@ -126,27 +119,8 @@ export const deliveryRoutes = (parts: DeliveryRouteParts): AdminRoute[] => [
     }
   }),
 
-  adminRoute(operations.sendTestEvent, async ({ input, tx, now, audit }) => {
-    const appId = await requireApp(tx, input.path.app)
-    const hook = await requireHook(tx, appId, input.path.hook)
-    if (hook.enabled === 0) {
-      const why = hook.disabled_reason === "gone" ? "its receiver answered 410" : "an operator did so"
-      throw inputError(`the hook is switched off (${why}); enable it first`, { hook: "is switched off" })
-    }
-    const { type, body } = testEventOf(input.body, parts.samples, now)
-    const stream = `test:${hook.id}`
-    const [eventId] = await insertHookEvents(tx, [{ app_id: appId, type, stream, body, created_at: now }])
-    const event = { appId, type, stream }
-    const dueAt = parts.engine.now()
-    await insertDeliveries(tx, [newDelivery(event, hook.id, eventId as number, "test", now, dueAt, null)])
-    tx.afterCommit(() => parts.engine.wake(hook.id, appId))
-    const id = webhookIdOf(eventId as number, hook.id)
-    audit({ action: "delivery.tested", appId, target: { app: appId, hook: hook.id }, after: { delivery: id, type } })
-    return { delivery: { id } }
-  }),
-
   adminRead(operations.getWebhookStats, async ({ input, read, now }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     const stats = parts.engine.stats()
     const hooks = await selectHooks(read, appId)
     return {
@@ -232,11 +206,9 @@ function timeOf(name: "since" | "until", text: string | undefined): number | nul
   return ms
 }
 
-/** The delivery with this id; null for another spelling of it, too, since receivers compare ids as texts. */
 function placeOf(id: string): DeliveryPlace | null {
   const parsed = parseWebhookId(id)
-  if (parsed === null || webhookIdOf(parsed.eventId, parsed.hookId) !== id) return null
-  return { event_id: parsed.eventId, hook_id: parsed.hookId }
+  return parsed === null ? null : { event_id: parsed.eventId, hook_id: parsed.hookId }
 }
 
 // What is public of a pair is enough to check with, so its private key stays sealed.
@@ -250,21 +222,9 @@ const ownKey = (masterKey: MasterKey, row: HookSecretRow): OwnKey => ({
 /** The text of a secret; null when this node cannot open it, which keeps nobody from looking at the delivery. */
 function opened(masterKey: MasterKey, row: HookSecretRow): string | null {
   try {
-    return open(masterKey, row.sealed, sealContext("webhook-secret", row.app_id, row.hook_id, row.id))
+    return openSecret(masterKey, row)
   } catch (error) {
     if (error instanceof SealError) return null
     throw error
   }
-}
-
-async function requireApp(read: Read, id: string): Promise<number> {
-  const app = await selectApp(read, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app.id
-}
-
-async function requireHook(read: Read, appId: number, id: string): Promise<HookRow> {
-  const hook = await selectHook(read, appId, id)
-  if (hook === undefined) throw notFoundError("hook", id)
-  return hook
 }

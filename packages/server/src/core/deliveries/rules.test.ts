@@ -3,9 +3,8 @@ import { createSecretKey } from "node:crypto"
 import { ApiError } from "@weir/protocol"
 import { Webhook } from "standardwebhooks"
 import type { LoggedAttempt } from "../../events/webhooks/engine.ts"
-import type { Hook, HookSecret } from "../../events/webhooks/hook.ts"
+import type { HookSecret } from "../../events/webhooks/hook.ts"
 import { newHookSecret, signatureHeaders } from "../../events/webhooks/sign.ts"
-import reference from "../webhooks/samples.json"
 import { limits } from "./limits.ts"
 import {
   attemptNumbers,
@@ -15,7 +14,6 @@ import {
   type OwnKey,
   parseCursor,
   type SignatureKeys,
-  testEventOf,
 } from "./rules.ts"
 import type { ShownRow } from "./store.ts"
 
@@ -29,19 +27,6 @@ const hmac = newHookSecret("hmac")
 const pair = newHookSecret("ed25519")
 const stranger = newHookSecret("hmac")
 const strangersPair = newHookSecret("ed25519")
-
-const hook: Hook = {
-  id: hookId,
-  appId: 1,
-  enabled: true,
-  product: "all",
-  eventTypes: [],
-  sendsCustomEvents: false,
-  target: { kind: "webhook", url: "https://example.com" },
-  timeoutMs: 1_000,
-  compression: "none",
-  ordered: false,
-}
 
 const ownKey = (alg: OwnKey["alg"], key: OwnKey["key"], more: Partial<OwnKey> = {}): OwnKey => ({
   alg,
@@ -64,13 +49,9 @@ const signedWith = (
   target: "https://example.com",
   headers: signatureHeaders(
     {
-      appId: 1,
-      hook,
       signer: { api: more.api === false ? null : { apiKey: "key1", secret: apiSecret }, own },
       webhookId: more.id ?? webhookId,
       attempt: 1,
-      type: "message.new",
-      stream: "channel:messaging:general",
       body,
     },
     nowMs,
@@ -199,52 +180,6 @@ describe("a delivery in a list", () => {
     for (const text of ["", "1", `1.${hookId}x`, `-1.${hookId}`, `9999999999999999.${hookId}`, `1e3.${hookId}`]) {
       expect(() => parseCursor(text)).toThrow(ApiError)
     }
-  })
-})
-
-describe("a test event", () => {
-  const samples = {
-    "message.new": { type: "message.new", created_at: "2020-01-01T00:00:00.000Z", message: { text: "hello" } },
-    "user.updated": { type: "user.updated" },
-  }
-  test("is the sample of its type, dated now", () => {
-    expect(JSON.parse(testEventOf({}, samples, nowMs).body)).toEqual({ ...samples["message.new"], created_at: at })
-    expect(testEventOf({ type: "user.updated" }, samples, nowMs).body).toBe('{"type":"user.updated"}')
-  })
-  test("each of the reference's samples can be sent, as what it is", () => {
-    for (const type of Object.keys(reference)) {
-      const event = testEventOf({ type }, reference, nowMs)
-      expect(event.type).toBe(type)
-      expect(JSON.parse(event.body)).toMatchObject({ type, created_at: at })
-      expect(Buffer.byteLength(event.body)).toBeLessThan(limits.testBodyBytesMax)
-    }
-    expect(testEventOf({}, reference, nowMs).type).toBe("message.new")
-  })
-  test("is the body that is given, as it is, with a type", () => {
-    expect(testEventOf({ body: { a: 1 } }, samples, nowMs)).toEqual({
-      type: "message.new",
-      body: '{"type":"message.new","a":1}',
-    })
-    expect(testEventOf({ body: { type: "order.paid", a: 1 } }, samples, nowMs).type).toBe("order.paid")
-    expect(testEventOf({ type: "order.paid", body: { a: 1 } }, samples, nowMs).body).toContain('"order.paid"')
-  })
-  test("is refused by name when it cannot be", () => {
-    const refused = (...given: Parameters<typeof testEventOf>) => {
-      try {
-        testEventOf(...given)
-      } catch (error) {
-        if (error instanceof ApiError) return error.reason
-        throw error
-      }
-      return null
-    }
-    expect(refused({ type: "message.nwe" }, samples, nowMs)).toContain("did you mean message.new?")
-    expect(refused({ type: "constructor" }, samples, nowMs)).toContain("message.new, user.updated")
-    expect(refused({}, {}, nowMs)).toContain("no sample of message.new")
-    expect(refused({ type: "a", body: { type: "b" } }, samples, nowMs)).toContain("of type b")
-    expect(refused({ body: { type: 1 } }, samples, nowMs)).toContain("not a type")
-    expect(refused({ body: { type: "a b" } }, samples, nowMs)).toContain("not a type")
-    expect(refused({ body: { a: "x".repeat(limits.testBodyBytesMax) } }, samples, nowMs)).toContain("bytes")
   })
 })
 

@@ -1,11 +1,9 @@
-// Deliveries as people see them: how one is shown, whether its signatures are right, what a test event holds, and the
-// numbers of a hook. Pure.
+// Deliveries as people see them: how one is shown, whether its signatures are right, and the numbers of a hook. Pure.
 
 import { createHmac, createPublicKey, type KeyObject, timingSafeEqual, verify } from "node:crypto"
 import { inputError } from "@weir/protocol"
-import { nearest } from "../../base/nearest.ts"
 import type { LoggedAttempt } from "../../events/webhooks/engine.ts"
-import { webhookIdOf } from "../webhooks/index.ts"
+import { webhookIdOf } from "../dispatch/index.ts"
 import { limits } from "./limits.ts"
 import type { DeliveryPlace, ShownRow, TypeFilter } from "./store.ts"
 
@@ -159,62 +157,6 @@ export const attemptView = (attempt: LoggedAttempt, signature_check: SignatureCh
   detail: attempt.detail,
   signature_check,
 })
-
-export interface TestEvent {
-  readonly type: string
-  /** JSON. */
-  readonly body: string
-}
-
-/** Bodies of events by type, as the reference page has them. */
-export type Samples = Readonly<Record<string, unknown>>
-
-const typeDefault = "message.new"
-
-/**
- * What a test sends: the body that is given, else the sample of the type with the time of now. Throws inputError when
- * the two do not go together, there is no sample, or the body is too big.
- */
-export function testEventOf(
-  given: { readonly type?: string | undefined; readonly body?: Readonly<Record<string, unknown>> | undefined },
-  samples: Samples,
-  now: number,
-): TestEvent {
-  if (given.body !== undefined) return ownEvent(given.type, given.body)
-  const type = given.type ?? typeDefault
-  const sample = Object.hasOwn(samples, type) ? samples[type] : undefined
-  if (typeof sample !== "object" || sample === null) throw noSample(type, Object.keys(samples))
-  const dated = "created_at" in sample ? { ...sample, created_at: timeOf(now) } : sample
-  return { type, body: JSON.stringify(dated) }
-}
-
-function ownEvent(type: string | undefined, body: Readonly<Record<string, unknown>>): TestEvent {
-  const own = body.type
-  if (own !== undefined && (typeof own !== "string" || !/^[\w.:-]{1,128}$/.test(own))) {
-    throw inputError("the type in the body is not a type of events", { "body.type": "is not a type of events" })
-  }
-  if (type !== undefined && own !== undefined && own !== type) {
-    throw inputError(`the body is of type ${own}, not ${type}`, { type: "differs from the type in the body" })
-  }
-  const named = own ?? type ?? typeDefault
-  const text = JSON.stringify({ type: named, ...body })
-  const bytes = Buffer.byteLength(text)
-  if (bytes > limits.testBodyBytesMax) {
-    throw inputError(`a test event has at most ${limits.testBodyBytesMax} bytes, this one has ${bytes}`, {
-      body: `must have at most ${limits.testBodyBytesMax} bytes`,
-    })
-  }
-  return { type: named, body: text }
-}
-
-function noSample(type: string, known: readonly string[]) {
-  const similar = nearest(type, known, 3)
-  const hint = similar === null ? "" : `; did you mean ${similar}?`
-  const list = known.toSorted().slice(0, limits.typesNamedMax).join(", ")
-  return inputError(`there is no sample of ${type}${hint} Send a body of your own, or one of: ${list}`, {
-    type: `has no sample; there is ${list}`,
-  })
-}
 
 /** Attempts of one hook in a sample of its deliveries. Durations in milliseconds; null: there were none. */
 export interface AttemptNumbers {

@@ -141,6 +141,8 @@ for (const kind of databaseKinds) {
           expect(looks).toBeLessThan(200)
           await Bun.sleep(25)
         }
+        const { entries } = await ok("GET", "/audit?limit=1")
+        expect(entries[0]).toMatchObject({ action: "hook.disabled", actor: "receiver", target: { hook: hook.id } })
         const refused = await admin("POST", `/hooks/${hook.id}/test`, {})
         expectRefusal(refused, "input", "hook")
         expect(refused.body.message).toContain("410")

@@ -1,11 +1,12 @@
-// Queries over the deliveries of hooks for people. The tables are those of core/webhooks. Events get their numbers as
+// Queries over the deliveries of hooks for people. The tables are those of core/dispatch. Events get their numbers as
 // they happen, so the newest come first by number, and a page goes on behind the last one of the page before: whatever is
 // written meanwhile moves nothing of it, and what was there is shown once.
 
 import { sql } from "kysely"
 import { count } from "../../store/columns.ts"
 import type { Read, Tx } from "../../store/database.ts"
-import type { DeliveryRow, DeliveryState, HookSecretRow } from "../webhooks/index.ts"
+import type { DeliveryRow, DeliveryState } from "../dispatch/index.ts"
+import type { HookStatus } from "../webhooks/index.ts"
 import { limits } from "./limits.ts"
 
 const shownColumns = [
@@ -63,7 +64,7 @@ export const selectDeliveries = (
   read: Read,
   filter: DeliveryFilter,
   request: PageRequest,
-): Promise<DeliveryPage<ShownRow>> => selectPage(read, filter, request, "desc", false)
+): Promise<DeliveryPage<ShownRow>> => selectPage(read, filter, request, null)
 
 /**
  * Deliveries that a replay by range would send again, the oldest event first; bounded as a list is. Of those that wait
@@ -74,20 +75,20 @@ export const selectReplayable = (
   filter: DeliveryFilter,
   request: PageRequest,
   now: number,
-): Promise<DeliveryPage<ShownRow>> => selectPage(read, filter, request, "asc", true, now)
+): Promise<DeliveryPage<ShownRow>> => selectPage(read, filter, request, now)
 
+/** `replayMs`: for a replay at that time, the oldest first; null: for a list, the newest first. */
 async function selectPage(
   read: Read,
   filter: DeliveryFilter,
   { after, limit }: PageRequest,
-  direction: "asc" | "desc",
-  replayable: boolean,
-  now = 0,
+  replayMs: number | null,
 ): Promise<DeliveryPage<ShownRow>> {
   const { appId, hookId, state, type, stream, sinceMs, untilMs } = filter
   const fromId = sinceMs === null ? null : await firstEventSince(read, sinceMs - limits.clockSkewMs)
   const beforeId = untilMs === null ? null : await firstEventSince(read, untilMs + limits.clockSkewMs)
-  const isDown = direction === "desc"
+  const isDown = replayMs === null
+  const direction = isDown ? "desc" : "asc"
 
   // What one index brings in order: of a hook or of the app, and never of both, where a database might go through the
   // app's rows for those of one hook. Dead letters have indexes of their own, which need the state as a literal.
@@ -130,7 +131,9 @@ async function selectPage(
     .$if(stream !== null, (query) => query.where("stream", "=", stream ?? ""))
     .$if(sinceMs !== null, (query) => query.where("created_at", ">=", sinceMs ?? 0))
     .$if(untilMs !== null, (query) => query.where("created_at", "<", untilMs ?? 0))
-    .$if(replayable && state === "pending", (query) => query.where("leased_by", "is", null).where("due_at", ">", now))
+    .$if(replayMs !== null && state === "pending", (query) =>
+      query.where("leased_by", "is", null).where("due_at", ">", replayMs ?? 0),
+    )
     .orderBy("event_id", direction)
     .orderBy("hook_id", direction)
     .limit(limit + 1)
@@ -197,17 +200,6 @@ export const selectDelivery = (read: Read, appId: number, { event_id, hook_id }:
     .where("d.app_id", "=", appId)
     .executeTakeFirst()
 
-/** What is there of a hook's secrets, also of those that have ended. */
-export const selectSecrets = (read: Read, appId: number, hookId: string, limit: number): Promise<HookSecretRow[]> =>
-  read
-    .selectFrom("webhook_secrets")
-    .selectAll()
-    .where("hook_id", "=", hookId)
-    .where("app_id", "=", appId)
-    .orderBy("created_at", "desc")
-    .limit(limit)
-    .execute()
-
 /**
  * Sends deliveries of an app again from `now` on (milliseconds since 1970), as if nobody had tried; what is known of
  * their attempts stays. Answers those that it was done to: not what a node holds, nor what has no hook any more. Rows
@@ -254,6 +246,50 @@ export async function replay(
     for (const event_id of ids) replayed.push({ event_id, hook_id: hookId })
   }
   return replayed
+}
+
+/** How a hook fares, for whoever is shown it. */
+export async function selectHookStatus(read: Read, hookId: string): Promise<HookStatus> {
+  const { last } = await read
+    .selectFrom(
+      read
+        .selectFrom("webhook_deliveries")
+        .select(["state", "finished_at"])
+        .where("hook_id", "=", hookId)
+        .orderBy("event_id", "desc")
+        .limit(limits.arrivalsSeenMax)
+        .as("newest"),
+    )
+    .select(({ fn }) => fn.max("finished_at").as("last"))
+    .where("state", "=", "delivered")
+    .executeTakeFirstOrThrow()
+  const lastDeliveredAt = last ?? null
+  const { pending, oldest, failing } = await read
+    .selectFrom(
+      read
+        .selectFrom("webhook_deliveries")
+        .select(["created_at", "attempts"])
+        .where("hook_id", "=", hookId)
+        .where("state", "=", sql.lit("pending"))
+        .orderBy("due_at")
+        .limit(limits.pendingCountedMax)
+        .as("waiting"),
+    )
+    .select(({ fn, eb }) => [
+      count().as("pending"),
+      fn.min("created_at").as("oldest"),
+      fn
+        .min(
+          eb
+            .case()
+            .when(eb.and([eb("attempts", ">", 0), eb("created_at", ">", lastDeliveredAt ?? 0)]))
+            .then(eb.ref("created_at"))
+            .end(),
+        )
+        .as("failing"),
+    ])
+    .executeTakeFirstOrThrow()
+  return { pending, oldestPendingAt: oldest ?? null, failingSince: failing ?? null, lastDeliveredAt }
 }
 
 /** Numbers by hook. */

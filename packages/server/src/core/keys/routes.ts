@@ -2,7 +2,7 @@ import { inputError, notFoundError, keys as operations } from "@weir/protocol"
 import type { MasterKey } from "../../base/crypto.ts"
 import { type AdminRoute, type AuditEntry, adminRead, adminRoute } from "../../request/route.ts"
 import type { Read, Tx } from "../../store/database.ts"
-import { type AppRow, lockApp, policyOf, selectApp, updateApp } from "../apps/index.ts"
+import { type AppRow, policyOf, requireApp, requireLockedApp, updateApp } from "../apps/index.ts"
 import { type SecretUsage, unexpiredOfSecret, unused, usageOfSecrets } from "../sessions/index.ts"
 import { keyChangedEvent } from "./events.ts"
 import { limits } from "./limits.ts"
@@ -244,18 +244,6 @@ async function relaxPolicy(tx: Tx, app: AppRow, now: number, audit: (entry: Audi
     before: { preset: "strict" },
     after: { preset: "compatible", because: "a secret was imported" },
   })
-}
-
-async function requireApp(read: Read, id: string): Promise<AppRow> {
-  const app = await selectApp(read, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app
-}
-
-async function requireLockedApp(tx: Tx, id: string): Promise<AppRow> {
-  const app = await lockApp(tx, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app
 }
 
 interface KeyPath {

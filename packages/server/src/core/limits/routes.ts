@@ -2,8 +2,7 @@ import { notFoundError, type OperationLimits, rateLimits as operations, rateLimi
 import { can } from "../../authorize/decide.ts"
 import { type LimitOverrides, type LimitState, type RateLimiter, rulesOf } from "../../request/rate-limit.ts"
 import { type AdminRoute, adminRead, adminRoute, type Route, route } from "../../request/route.ts"
-import type { Read } from "../../store/database.ts"
-import { appResource, lockApp, selectApp } from "../apps/index.ts"
+import { appResource, lockApp, requireApp } from "../apps/index.ts"
 import { actions } from "./actions.ts"
 import type { AppLimits } from "./cache.ts"
 import {
@@ -37,7 +36,7 @@ export const limitRoutes = ({ limiter }: Pick<LimitRouteParts, "limiter">): Rout
 
 export const limitAdminRoutes = ({ limiter, appLimits }: LimitRouteParts): AdminRoute[] => [
   adminRead(operations.getLimits, async ({ input, read, now }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     return viewOf(limiter, appId, await selectLimits(read, appId), now)
   }),
   adminRoute(operations.updateLimits, async ({ input, tx, now, audit }) => {
@@ -91,10 +90,4 @@ function viewOf(limiter: RateLimiter, appId: number, row: AppLimitsRow | undefin
     ),
     usage: { server_side: used("server_side"), ios: used("ios"), android: used("android"), web: used("web") },
   }
-}
-
-async function requireApp(read: Read, id: string): Promise<number> {
-  const app = await selectApp(read, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app.id
 }

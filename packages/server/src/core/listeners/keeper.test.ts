@@ -2,28 +2,21 @@
 
 import { afterEach, describe, expect, test } from "bun:test"
 import { webhooks } from "@weir/protocol"
+import { appId, openDeliveryTables } from "../../../test/delivery-tables.ts"
 import { type DatabaseKind, databaseKinds } from "../../../test/fixtures.ts"
-import { temporaryFolder, until } from "../../../test/node-process.ts"
+import { until } from "../../../test/node-process.ts"
 import { manualClock, systemClock } from "../../base/clock.ts"
 import { importMasterKey } from "../../base/crypto.ts"
 import { createLogger } from "../../base/log.ts"
 import { createLocalBus } from "../../events/bus/local.ts"
 import { createListenSender } from "../../events/webhooks/listen-sender.ts"
 import type { Database } from "../../store/database.ts"
-import { migrate } from "../../store/migrate.ts"
-import { openDatabase } from "../../store/open.ts"
-import { createPostgresDatabase } from "../../testing.ts"
-import { insertApp, newApp } from "../apps/index.ts"
-import { migrations as appMigrations } from "../apps/migrations.ts"
 import { append } from "../audit/cache.ts"
-import { auditMigrations } from "../audit/index.ts"
-import { migrations as keyMigrations } from "../keys/migrations.ts"
-import { hookMigrations } from "../webhooks/index.ts"
+import { newSecrets } from "../webhooks/index.ts"
 import { createListeners, type ListenerParts, type Listeners } from "./keeper.ts"
 import { limits } from "./limits.ts"
-import { newSecrets, specOf } from "./rules.ts"
+import { specOf } from "./rules.ts"
 
-const appId = 1_000_001
 const masterKey = importMasterKey(new Uint8Array(32).fill(7))
 const lines: string[] = []
 const log = createLogger({ level: "warn", format: "json", write: (line) => lines.push(line) })
@@ -35,19 +28,8 @@ afterEach(async () => {
 })
 
 async function openOn(kind: DatabaseKind): Promise<Database> {
-  const folder = temporaryFolder()
-  const postgres = kind === "postgres" ? await createPostgresDatabase() : null
-  const db = await openDatabase(
-    postgres === null ? { kind: "sqlite", path: `${folder.path}/weir.db` } : { kind: "postgres", url: postgres.url },
-  )
-  cleanUps.push(folder.remove, async () => postgres?.drop(), db.close)
-  await migrate(db, [
-    { module: "apps", migrations: appMigrations },
-    { module: "keys", migrations: keyMigrations },
-    { module: "audit", migrations: auditMigrations },
-    { module: "webhooks", migrations: hookMigrations },
-  ])
-  await db.transact((tx) => insertApp(tx, newApp(appId, "listened", "development", Date.now())))
+  const { db, close } = await openDeliveryTables(kind)
+  cleanUps.push(close)
   return db
 }
 

@@ -21,9 +21,11 @@ import {
   insertHook,
   insertHookSecrets,
   newHookRow,
+  type PlainSecret,
+  sealSecret,
 } from "../webhooks/index.ts"
 import { limits } from "./limits.ts"
-import { deliveryLine, endLine, type ListenSecret, pingLine, readyLine, resumeText, secretRow } from "./rules.ts"
+import { deliveryLine, endLine, pingLine, readyLine, resumeText } from "./rules.ts"
 import { countListeners, lockLostListeners, touchListener } from "./store.ts"
 
 export interface ListenerParts {
@@ -45,7 +47,7 @@ export interface ListenerParts {
 export interface NewListener {
   readonly appId: number
   readonly spec: HookSpec
-  readonly secrets: readonly ListenSecret[]
+  readonly secrets: readonly PlainSecret[]
   /** Who listens, for the audit log. */
   readonly actor: string
   readonly address: string
@@ -241,10 +243,7 @@ export function createListeners(parts: ListenerParts): Listeners {
       if (sender.openCount >= limits.listenersPerNodeMax) throw tooMany(`a node has ${limits.listenersPerNodeMax}`)
       const { appId, now } = given
       const hookId = uuid()
-      const secrets = given.secrets.map((secret) => ({
-        ...secret,
-        row: secretRow(masterKey, { id: hookId, appId }, secret, now),
-      }))
+      const secrets = given.secrets.map((secret) => sealSecret(masterKey, { id: hookId, app_id: appId }, secret, now))
       // Before the row: once that is seen, deliveries come.
       const stream = sender.open(hookId)
       const rows = secrets.map(({ row }) => row)

@@ -12,7 +12,6 @@ export const limits = {
   sweptPerBatchMax: 100,
   /** When those who may not listen now should ask again. */
   retryAfterSeconds: 60,
-  secretIdChars: 12,
   /** Hooks of listeners come after all others in an app's list. */
   positionMin: 1_000,
   /** How long another node may take to say whether a delivery waits for an answer. */

@@ -1,7 +1,8 @@
 import { notFoundError, webhooks as operations } from "@weir/protocol"
 import { type AdminRoute, adminRead, adminStream } from "../../request/route.ts"
+import { newSecrets } from "../webhooks/index.ts"
 import type { Listeners } from "./keeper.ts"
-import { answerOf, newSecrets, resumedSecrets, specOf } from "./rules.ts"
+import { answerOf, resumedSecrets, specOf } from "./rules.ts"
 import { selectListenerNode } from "./store.ts"
 
 export interface ListenerRouteParts {

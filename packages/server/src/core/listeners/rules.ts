@@ -2,11 +2,15 @@
 
 import { type InputOf, inputError, webhooks as operations } from "@weir/protocol"
 import { type MasterKey, open, SealError, seal, sealContext } from "../../base/crypto.ts"
-import { randomId } from "../../base/ids.ts"
-import type { HookSecret } from "../../events/webhooks/hook.ts"
 import type { ListenAnswer, ListenedDelivery } from "../../events/webhooks/listen-sender.ts"
-import { newHookSecret } from "../../events/webhooks/sign.ts"
-import { faultOf, type HookSecretRow, type HookSpec, requireEventTypes, secretContext } from "../webhooks/index.ts"
+import {
+  faultOf,
+  type HookSpec,
+  newSecretView,
+  type PlainSecret,
+  requireEventTypes,
+  type SealedSecret,
+} from "../webhooks/index.ts"
 import { limits } from "./limits.ts"
 
 type Query = InputOf<typeof operations.listenToHooks>["query"]
@@ -29,33 +33,18 @@ export function specOf(query: Query, nodeId: string): HookSpec {
   }
 }
 
-/** A secret that a listener's deliveries are signed with. */
-export interface ListenSecret {
-  readonly alg: HookSecret["alg"]
-  readonly value: string
-  /** Null for an HMAC. */
-  readonly publicKey: string | null
-}
-
-/** One secret of each kind. */
-export const newSecrets = (): ListenSecret[] =>
-  (["hmac", "ed25519"] as const).map((alg) => {
-    const { secret, publicKey } = newHookSecret(alg)
-    return { alg, value: secret, publicKey }
-  })
-
 // The receiver of a listener holds the secret in its own settings. A listener whose connection broke gets another hook,
 // on another node perhaps, and must get the same secret with it; sealed, it can be the listener who keeps it meanwhile.
 const resumeContext = (appId: number): string => sealContext("listen-resume", appId)
 
 /** What a listener hands back to be given the same secrets again. */
-export const resumeText = (masterKey: MasterKey, appId: number, secrets: readonly ListenSecret[]): string =>
+export const resumeText = (masterKey: MasterKey, appId: number, secrets: readonly PlainSecret[]): string =>
   seal(masterKey, JSON.stringify(secrets), resumeContext(appId))
 
 /** The secrets of a listener that ended. Throws inputError for what was not given to a listener of this app. */
-export function resumedSecrets(masterKey: MasterKey, appId: number, resume: string): ListenSecret[] {
+export function resumedSecrets(masterKey: MasterKey, appId: number, resume: string): PlainSecret[] {
   try {
-    return JSON.parse(open(masterKey, resume, resumeContext(appId))) as ListenSecret[]
+    return JSON.parse(open(masterKey, resume, resumeContext(appId))) as PlainSecret[]
   } catch (error) {
     if (!(error instanceof SealError)) throw error
     const text = "is from another app or deployment, or was sealed with a key that is gone; listen without it"
@@ -63,34 +52,12 @@ export function resumedSecrets(masterKey: MasterKey, appId: number, resume: stri
   }
 }
 
-/** A secret as a row of the hook. `now` in milliseconds. */
-export function secretRow(
-  masterKey: MasterKey,
-  hook: { readonly id: string; readonly appId: number },
-  { alg, value, publicKey }: ListenSecret,
-  now: number,
-): HookSecretRow {
-  const place = { hook_id: hook.id, id: randomId(limits.secretIdChars), app_id: hook.appId }
-  return {
-    ...place,
-    alg,
-    sealed: seal(masterKey, value, secretContext(place)),
-    public_key: publicKey,
-    expires_at: null,
-    created_at: now,
-  }
-}
-
 /** The first line of a stream. */
-export const readyLine = (
-  hookId: string,
-  secrets: readonly (ListenSecret & { readonly row: HookSecretRow })[],
-  resume: string,
-): string =>
+export const readyLine = (hookId: string, secrets: readonly SealedSecret[], resume: string): string =>
   lineOf({
     type: "ready",
     hook_id: hookId,
-    secrets: secrets.map(({ alg, value, publicKey, row }) => ({ id: row.id, alg, value, public_key: publicKey })),
+    secrets: secrets.map(newSecretView),
     resume,
     timeout_ms: operations.listenLimits.answerMs,
   })

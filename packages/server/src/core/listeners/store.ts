@@ -1,4 +1,4 @@
-import { databaseNow } from "../../store/columns.ts"
+import { count, databaseNow } from "../../store/columns.ts"
 import type { Read, Tx } from "../../store/database.ts"
 import { limits } from "./limits.ts"
 
@@ -8,11 +8,11 @@ import { limits } from "./limits.ts"
 export async function countListeners(tx: Tx, appId: number): Promise<number> {
   const { total } = await tx
     .selectFrom("webhook_hooks")
-    .select(({ fn }) => fn.countAll<number>().as("total"))
+    .select(count().as("total"))
     .where("app_id", "=", appId)
     .where("origin", "=", "listen")
     .executeTakeFirstOrThrow()
-  return Number(total)
+  return total
 }
 
 /** Where a listener's stream is: the id of its node. Undefined: there is no such listener. */
@@ -41,26 +41,17 @@ export async function touchListener(tx: Tx, hookId: string, now: number): Promis
 }
 
 /** Listeners whose last sign of life is at least `silentMs` old, ours to delete until the commit. */
-export async function lockLostListeners(
+export const lockLostListeners = (
   tx: Tx,
   silentMs: number,
   now: number,
-): Promise<{ readonly id: string; readonly app_id: number }[]> {
-  const { manyNodes, time } = await nowOf(tx, now)
-  return tx
+): Promise<{ readonly id: string; readonly app_id: number }[]> =>
+  tx
     .selectFrom("webhook_hooks")
     .select(["id", "app_id"])
     .where("origin", "=", "listen")
-    .where("updated_at", "<=", time - silentMs)
+    .where(({ eb }) => eb(eb("updated_at", "+", silentMs), "<=", timeOf(tx, now)))
     .orderBy("id")
     .limit(limits.sweptPerBatchMax)
-    .$if(manyNodes, (query) => query.forUpdate().skipLocked())
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate().skipLocked())
     .execute()
-}
-
-async function nowOf(tx: Tx, now: number): Promise<{ manyNodes: boolean; time: number }> {
-  const { capabilities } = tx
-  if (!capabilities.supportsManyNodes) return { manyNodes: false, time: now }
-  const { time } = await tx.selectNoFrom(databaseNow(capabilities).as("time")).executeTakeFirstOrThrow()
-  return { manyNodes: true, time }
-}

@@ -6,14 +6,16 @@ import { countUnrelayed, selectBacklog } from "./store.ts"
 export interface MetricsRouteParts {
   /** What this node's engine says of itself. */
   readonly engineStats: () => Measured["engine"]
+  /** What this node has asked of backends. */
+  readonly asked: () => Measured["asked"]
   /** Open sockets of this node. */
   readonly sockets: () => number
 }
 
-export const metricsRoutes = ({ engineStats, sockets }: MetricsRouteParts): AdminRoute[] => [
+export const metricsRoutes = ({ engineStats, asked, sockets }: MetricsRouteParts): AdminRoute[] => [
   adminStream(operations.getMetrics, async ({ read, now }) => {
     const [backlog, unrelayed] = await Promise.all([selectBacklog(read), countUnrelayed(read)])
-    const text = exposition({ now, backlog, unrelayed, sockets: sockets(), engine: engineStats() })
+    const text = exposition({ now, backlog, unrelayed, sockets: sockets(), engine: engineStats(), asked: asked() })
     return once(text)
   }),
 ]

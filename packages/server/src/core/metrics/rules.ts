@@ -1,7 +1,9 @@
 // Numbers in the text exposition format of Prometheus, version 0.0.4 (prometheus.io, «Exposition formats»). Pure. Labels
 // hold ids and words of our own, and the number of series is bounded by whoever hands them in.
 
-import { durationBounds, type EngineCounts } from "../../events/webhooks/engine-counts.ts"
+import type { AskCounts } from "../../events/webhooks/ask-counts.ts"
+import { type Durations, durationBounds } from "../../events/webhooks/durations.ts"
+import type { EngineCounts } from "../../events/webhooks/engine-counts.ts"
 import type { Backlog } from "./store.ts"
 
 /** What is measured. Counts of the engine and the sockets are of this node, since it began. */
@@ -17,6 +19,7 @@ export interface Measured {
     readonly lanes: readonly { readonly circuit: "closed" | "open" }[]
     readonly counts: EngineCounts
   }
+  readonly asked: AskCounts
 }
 
 interface Sample {
@@ -38,7 +41,7 @@ export function exposition(measured: Measured): string {
   return familiesOf(measured).map(textOf).join("")
 }
 
-function familiesOf({ now, backlog, unrelayed, sockets, engine }: Measured): Family[] {
+function familiesOf({ now, backlog, unrelayed, sockets, engine, asked }: Measured): Family[] {
   const rest = backlog.total - backlog.hooks.reduce((sum, { total }) => sum + total, 0)
   const labelsOf = ({ appId, hookId }: Backlog["hooks"][number]) => ({ app: String(appId), hook: hookId })
   const waiting = backlog.hooks.map((hook) => ({ labels: labelsOf(hook), value: hook.total }))
@@ -57,6 +60,21 @@ function familiesOf({ now, backlog, unrelayed, sockets, engine }: Measured): Fam
       type: "histogram",
       help: "How long attempts took; of this node.",
       samples: histogram(engine.counts.durations),
+    },
+    {
+      name: "weir_webhook_questions_total",
+      type: "counter",
+      help: "Questions to backends, by purpose, result and what came of them; of this node.",
+      samples: asked.questions.map(({ purpose, result, outcome, total }) => ({
+        labels: { purpose, result, outcome },
+        value: total,
+      })),
+    },
+    {
+      name: "weir_webhook_question_duration_seconds",
+      type: "histogram",
+      help: "How long backends took to answer a question, or to fail; of this node.",
+      samples: histogram(asked.durations),
     },
     {
       name: "weir_webhook_in_flight",
@@ -107,7 +125,7 @@ function familiesOf({ now, backlog, unrelayed, sockets, engine }: Measured): Fam
 }
 
 /** Buckets of Prometheus count everything up to their bound, the engine's only what is between two. */
-function histogram({ buckets, sumSeconds, count }: EngineCounts["durations"]): Sample[] {
+function histogram({ buckets, sumSeconds, count }: Durations): Sample[] {
   let upTo = 0
   const cumulative = durationBounds.map((bound, index) => {
     upTo += buckets[index] ?? 0

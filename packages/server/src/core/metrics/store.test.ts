@@ -33,6 +33,8 @@ for (const kind of databaseKinds) {
       await addMany(db, { hookId: idle, total: 5, state: "dead", fromMs: start })
       await addMany(db, { hookId: busy, total: 7, state: "pending", fromMs: start + 1 })
       await addMany(db, { hookId: foreign, total: 3, state: "pending", appId: otherAppId, fromMs: start + 2 })
+      // Of a hook that is gone: nobody sends these, so nobody waits for them.
+      await addMany(db, { hookId: hookIdOf(4), total: 9, state: "pending", fromMs: start })
       await analyze(db)
       expect(await selectBacklog(db.read)).toEqual({
         hooks: [

@@ -1,6 +1,6 @@
-import { sql } from "kysely"
+import { type ExpressionBuilder, sql } from "kysely"
 import { count } from "../../store/columns.ts"
-import type { Read } from "../../store/database.ts"
+import type { Read, Tables } from "../../store/database.ts"
 import { limits } from "./limits.ts"
 
 /** What waits in the whole deployment. */
@@ -16,11 +16,16 @@ export interface Backlog {
   readonly total: number
 }
 
+const hookOf = (selectFrom: ExpressionBuilder<Tables, "webhook_deliveries">["selectFrom"]) =>
+  selectFrom("webhook_hooks").select("id").whereRef("webhook_hooks.id", "=", "webhook_deliveries.hook_id")
+
 export async function selectBacklog(read: Read): Promise<Backlog> {
   const largest = await read
     .selectFrom("webhook_deliveries")
     .select((select) => ["hook_id", count().as("total"), select.fn.min<number>("event_id").as("oldest")])
     .where("state", "=", sql.lit("pending" as const))
+    // What waits for a hook that is gone is never sent; it goes with the next pruning.
+    .where(({ exists, selectFrom }) => exists(hookOf(selectFrom)))
     .groupBy("hook_id")
     .orderBy("total", "desc")
     .orderBy("hook_id")
@@ -42,6 +47,7 @@ export async function selectBacklog(read: Read): Promise<Backlog> {
     .selectFrom("webhook_deliveries")
     .select(count().as("total"))
     .where("state", "=", sql.lit("pending" as const))
+    .where(({ exists, selectFrom }) => exists(hookOf(selectFrom)))
     .executeTakeFirstOrThrow()
   return { hooks, total }
 }

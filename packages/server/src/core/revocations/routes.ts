@@ -3,7 +3,7 @@ import { uuid } from "../../base/ids.ts"
 import { type AdminRoute, adminRead, adminRoute } from "../../request/route.ts"
 import type { Read, Tx } from "../../store/database.ts"
 import { parseTimestamp } from "../../store/filter.ts"
-import { selectApp } from "../apps/index.ts"
+import { requireApp } from "../apps/index.ts"
 import type { Revocations } from "./cache.ts"
 import { limits } from "./limits.ts"
 import { revocationResponse } from "./rules.ts"
@@ -87,7 +87,7 @@ export async function revokeWithReceipt(
 
 export const revocationRoutes = (parts: RevocationRouteParts): AdminRoute[] => [
   adminRoute(operations.createRevocation, async ({ input, tx, now, principal, audit, afterwards }) => {
-    const appId = await requireApp(tx, input.path.app)
+    const { id: appId } = await requireApp(tx, input.path.app)
     const given = { appId, ...targetOf(input.body), ...optionsOf(input.body, now) }
     if (input.query.dry_run === true) {
       const probe = { ...given, app_id: appId, before_ms: given.beforeMs, created_at: now }
@@ -109,7 +109,7 @@ export const revocationRoutes = (parts: RevocationRouteParts): AdminRoute[] => [
   }),
 
   adminRead(operations.listRevocations, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     const limit = input.query.limit ?? limits.pageSizeDefault
     const before = input.query.next === undefined ? null : Number(input.query.next)
     const rows = await selectRevocations(read, appId, before, limit + 1)
@@ -121,12 +121,12 @@ export const revocationRoutes = (parts: RevocationRouteParts): AdminRoute[] => [
   }),
 
   adminRead(operations.getRevocation, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     return { revocation: revocationResponse(await requireRevocation(read, appId, input.path.id)) }
   }),
 
   adminRoute(operations.undoRevocation, async ({ input, tx, now, audit, afterwards }) => {
-    const appId = await requireApp(tx, input.path.app)
+    const { id: appId } = await requireApp(tx, input.path.app)
     const row = await requireRevocation(tx, appId, input.path.id)
     if (row.undone_at !== null) return { revocation: revocationResponse(row) }
     const seq = await nextSeq(tx)
@@ -204,12 +204,6 @@ function optionsOf(
     terminal: body.terminal ?? false,
     reason: body.reason ?? "",
   }
-}
-
-async function requireApp(read: Read, id: string): Promise<number> {
-  const app = await selectApp(read, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app.id
 }
 
 async function requireRevocation(read: Read, appId: number, id: string): Promise<RevocationRow> {

@@ -1,8 +1,8 @@
 import { inputError, notFoundError, sessions as operations } from "@weir/protocol"
 import type { RevocationQuestion } from "../../authenticate/authenticate.ts"
 import { type AdminRoute, adminRead, adminRoute } from "../../request/route.ts"
-import type { Read, Tx } from "../../store/database.ts"
-import { selectApp } from "../apps/index.ts"
+import type { Tx } from "../../store/database.ts"
+import { requireApp } from "../apps/index.ts"
 import type { Sightings } from "./cache.ts"
 import { limits } from "./limits.ts"
 import { proofOf, type SessionSocketResponse, sessionResponse } from "./rules.ts"
@@ -34,7 +34,7 @@ export interface SessionRouteParts {
 
 export const sessionRoutes = (parts: SessionRouteParts): AdminRoute[] => [
   adminRead(operations.listSessions, async ({ input, read, now }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     await parts.sightings.flush()
     const limit = input.query.limit ?? limits.pageSizeDefault
     const found = await selectSessions(read, {
@@ -57,7 +57,7 @@ export const sessionRoutes = (parts: SessionRouteParts): AdminRoute[] => [
   adminRoute(
     operations.endSession,
     async ({ input, tx, principal, now, audit, afterwards }) => {
-      const appId = await requireApp(tx, input.path.app)
+      const { id: appId } = await requireApp(tx, input.path.app)
       const session = await selectSession(tx, appId, input.path.id)
       if (session === undefined) throw notFoundError("session", input.path.id)
       const wait = await parts.revokeToken(tx, { appId, sha256: session.sha256 }, principal.name, now)
@@ -96,10 +96,4 @@ function cursorOf(next: string | undefined): SessionsPage["after"] {
     throw inputError("next is not a cursor of this list", { next: "is not a cursor of this list" })
   }
   return { lastSeen: Number(lastSeen), sha256 }
-}
-
-async function requireApp(read: Read, id: string): Promise<number> {
-  const app = await selectApp(read, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app.id
 }

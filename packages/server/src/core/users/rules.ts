@@ -2,6 +2,7 @@
 
 import { type Ban, inputError, limits as wireLimits } from "@weir/protocol"
 import { uuid } from "../../base/ids.ts"
+import { isObject } from "../../base/json.ts"
 import { limits } from "./limits.ts"
 import type { PrivacySettings, User } from "./store.ts"
 
@@ -299,9 +300,6 @@ function withMember(object: Record<string, unknown>, path: readonly string[], va
   if (value === undefined && !isObject(old)) return object
   return { ...object, [name]: withMember(isObject(old) ? old : {}, rest, value) }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** The user with the marks of deletion: soft keeps everything, pruning empties the profile, hard leaves the id alone. */
 export const deletedUser = (user: User, mode: "soft" | "pruning" | "hard", now: number): User => ({

@@ -2,13 +2,14 @@
 
 import { webhookEvents } from "@weir/protocol"
 import { type Awaitable, chain } from "../../base/chain.ts"
-import { type MasterKey, open } from "../../base/crypto.ts"
+import type { MasterKey } from "../../base/crypto.ts"
 import type { Cache, Caches } from "../../events/caches.ts"
 import type { Hook, HookSecret, HookSigner } from "../../events/webhooks/hook.ts"
 import type { Read } from "../../store/database.ts"
 import { selectKeysOfApp } from "../keys/index.ts"
 import { limits } from "./limits.ts"
-import { type HookSettings, hookOf, secretContext, settingsOf } from "./rules.ts"
+import { type HookSettings, hookOf, settingsOf } from "./rules.ts"
+import { openSecret } from "./secrets.ts"
 import { type HookRow, selectHookSecrets, selectHookSettings, selectHooks } from "./store.ts"
 
 export interface HooksOfApp {
@@ -101,7 +102,7 @@ async function load(read: Read, masterKey: MasterKey, appId: number): Promise<Ho
     (row) => opened(row.id, () => hookOf(row, settings, masterKey)) ?? hookOf(withoutTarget(row), settings, masterKey),
   )
   const secrets = secretRows.flatMap((row) => {
-    const secret = opened(row.hook_id, () => open(masterKey, row.sealed, secretContext(row)))
+    const secret = opened(row.hook_id, () => openSecret(masterKey, row))
     return secret === null
       ? []
       : [{ hookId: row.hook_id, secret: { id: row.id, alg: row.alg, secret, expiresAt: row.expires_at } }]
@@ -113,7 +114,7 @@ async function load(read: Read, masterKey: MasterKey, appId: number): Promise<Ho
     wanting(type) {
       const known = wanted.get(type)
       if (known !== undefined) return known
-      const found = hooks.filter((hook) => hook.enabled && wants(hook, type))
+      const found = hooks.filter((hook) => hook.enabled && webhookEvents.wants(hook, type))
       // Types of an app's own making are without number.
       if (wanted.size < limits.typesRememberedMax) wanted.set(type, found)
       return found
@@ -123,14 +124,6 @@ async function load(read: Read, masterKey: MasterKey, appId: number): Promise<Ho
     ),
     settings,
   }
-}
-
-/** Events that belong to no product are everybody's. */
-function wants(hook: Hook, type: string): boolean {
-  const product = webhookEvents.productOf(type)
-  const isOfProduct = hook.product === "all" || product === "common" || product === hook.product
-  if (webhookEvents.isCustom(type) && !hook.sendsCustomEvents) return false
-  return isOfProduct && webhookEvents.matches(hook.eventTypes, type)
 }
 
 const withoutTarget = (row: HookRow): HookRow => ({

@@ -1,32 +1,32 @@
-export { createHooksCache, type HooksCache } from "./cache.ts"
-export { createKeeper, createPruner, type Pruner, prune } from "./keeper.ts"
+export { createHooksCache, type HooksCache, type HooksOfApp } from "./cache.ts"
+export { limits as hookLimits } from "./limits.ts"
 export { migrations as hookMigrations } from "./migrations.ts"
-export { createRecorder, newDelivery } from "./record.ts"
-export { type HookAdminParts, type HookRouteParts, hookAdminRoutes, hookRoutes } from "./routes.ts"
+export { type HookAdminParts, type HookRouteParts, hookAdminRoutes, hookRoutes, requireHook } from "./routes.ts"
 export {
   beforeMessageSendOf,
   faultOf,
   type HookSpec,
+  type HookStatus,
   hookFacts,
   newHookRow,
-  parseWebhookId,
   requireEventTypes,
-  secretContext,
-  webhookIdOf,
 } from "./rules.ts"
+export {
+  newSecrets,
+  newSecretView,
+  openSecret,
+  type PlainSecret,
+  type SealedSecret,
+  sealSecret,
+} from "./secrets.ts"
 export { createAppHookSettings } from "./settings.ts"
 export {
-  type DeliveryRow,
-  type DeliveryState,
   deleteHooks,
   disableHook,
-  freeLeases,
   type HookRow,
   type HookSecretRow,
-  insertDeliveries,
   insertHook,
-  insertHookEvents,
   insertHookSecrets,
-  selectHook,
   selectHooks,
+  selectSecretsOfHook,
 } from "./store.ts"

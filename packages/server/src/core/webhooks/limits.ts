@@ -1,7 +1,9 @@
-// Bounds of hooks and their deliveries. Units are at the end of each name; «Ms» is milliseconds.
+// Bounds of hooks, and of what each may keep of its deliveries. Units are at the end of each name; «Ms» is milliseconds.
+
+import { webhooks } from "@weir/protocol"
 
 export const limits = {
-  hooksPerAppMax: 50,
+  hooksPerAppMax: webhooks.webhookLimits.hooksPerAppMax,
   /** A little more, for hooks of the older settings and of listeners. */
   hooksPerAppReadMax: 100,
   secretsPerHookMax: 10,
@@ -10,18 +12,8 @@ export const limits = {
   typesRememberedMax: 500,
   apiKeysReadMax: 1_000,
   apiKeysBelievedMs: 5_000,
-  deliveriesPerInsertMax: 100,
-  leasesPerStatementMax: 200,
-  /** Hooks of one look for what is due. */
-  dueHooksMax: 1_000,
-  /** Streams of an ordered hook that one look goes through. */
-  streamsSeenPerTake: 100,
-  /** Deliveries of one stream that are taken along with the oldest. */
-  behindHeadMax: 20,
 
-  // How long things are kept
-  pruneEveryMs: 5 * 60_000,
-  pruneBatchMax: 500,
+  // How many deliveries are kept, and for how long
   deliveredKeptMs: 24 * 60 * 60_000,
   deadKeptMs: 30 * 24 * 60 * 60_000,
   /** A delivery that has waited for so long becomes a dead letter, whatever its attempts. */
@@ -44,9 +36,6 @@ export const limits = {
   suggestionEditsMax: 3,
   /** Event types of a hook that the audit log lists. */
   auditedTypesMax: 30,
-  /** Waiting deliveries of a hook that its status counts, and newest ones that are looked through for an arrival. */
-  pendingCountedMax: 10_000,
-  arrivalsSeenMax: 1_000,
   /** Of a queue's test message. */
   checkTimeoutMs: 10_000,
   checkIdChars: 24,

@@ -4,60 +4,49 @@ import { randomId, uuid } from "../../base/ids.ts"
 import type { Hook, HookSender, HookSigner } from "../../events/webhooks/hook.ts"
 import { type AdminRoute, adminRead, adminRoute, type Route, route } from "../../request/route.ts"
 import type { Read, Tx } from "../../store/database.ts"
-import { appResource, lockApp, selectApp } from "../apps/index.ts"
+import { appResource, requireApp, requireLockedApp } from "../apps/index.ts"
 import { requireSealable } from "../keys/index.ts"
 import { actions } from "./actions.ts"
 import { limits } from "./limits.ts"
-import {
-  faultOf,
-  managedHook,
-  newSecretRow,
-  newSecretView,
-  overlapMs,
-  readHook,
-  readTarget,
-  secretView,
-  settingsOf,
-  signsAt,
-  specOf,
-  targetOf,
-} from "./rules.ts"
+import { faultOf, type HookStatus, managedHook, readHook, readTarget, settingsOf, specOf, targetOf } from "./rules.ts"
+import { newSecret, newSecretView, overlapMs, sealSecret, secretFacts, secretView, signsAt } from "./secrets.ts"
 import { addHook, changeHook, type HookSettingsParts, olderSettings, removeHooks, requireRoom } from "./settings.ts"
 import {
   deleteHookSecret,
   endSecretsBy,
   type HookRow,
-  type HookSecretRow,
   insertHookSecrets,
   selectHook,
   selectHookSettings,
-  selectHookStatus,
   selectHooks,
   selectSecretsOfHook,
 } from "./store.ts"
 import type { HookInput } from "./targets.ts"
 
-export type HookAdminParts = HookSettingsParts
+export interface HookAdminParts extends HookSettingsParts {
+  /** How a hook fares. */
+  readonly statusOf: (read: Read, hookId: string) => Promise<HookStatus>
+}
 
 /** Hooks and their secrets in the management API. */
 export const hookAdminRoutes = (parts: HookAdminParts): AdminRoute[] => [
   adminRead(operations.listHooks, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
+    const { id: appId } = await requireApp(read, input.path.app)
     const settings = settingsOf(await selectHookSettings(read, appId))
     const hooks = []
     for (const row of await selectHooks(read, appId)) {
-      hooks.push(managedHook(row, settings, await selectHookStatus(read, row.id)))
+      hooks.push(managedHook(row, settings, await parts.statusOf(read, row.id)))
     }
     return { hooks }
   }),
 
   adminRead(operations.readHook, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
-    return { hook: await viewOf(read, await requireHook(read, appId, input.path.hook)) }
+    const { hook } = await requireHook(read, input.path)
+    return { hook: await viewOf(parts, read, hook) }
   }),
 
   adminRoute(operations.createHook, async ({ input, tx, now, audit }) => {
-    const appId = await requireLockedApp(tx, input.path.app)
+    const { id: appId } = await requireLockedApp(tx, input.path.app)
     if (input.body.id) throw faultOf()("id", "is given by the server")
     const rows = await selectHooks(tx, appId)
     requireRoom(rows, 1, 0)
@@ -67,7 +56,7 @@ export const hookAdminRoutes = (parts: HookAdminParts): AdminRoute[] => [
     const { row, secrets, entry } = await addHook(tx, parts.masterKey, spec, { appId, origin: "admin", position }, now)
     tx.afterCommit(() => parts.hooksChanged(appId))
     audit(entry)
-    return { hook: await viewOf(tx, row), secrets: secrets.map(newSecretView) }
+    return { hook: await viewOf(parts, tx, row), secrets: secrets.map(newSecretView) }
   }),
 
   adminRoute(operations.updateHook, async ({ input, tx, now, audit }) => {
@@ -75,12 +64,13 @@ export const hookAdminRoutes = (parts: HookAdminParts): AdminRoute[] => [
     if (input.body.id && input.body.id !== hook.id) throw faultOf()("id", "stays what it is")
     const before = specOf(hook, parts.masterKey)
     const after = readHook(input.body, { objection: parts.objection, before })
-    const { row, entry } = await changeHook(tx, parts.masterKey, hook, before, after, hook.position, now)
+    const edit = { row: hook, before, after, position: hook.position }
+    const { row, entry } = await changeHook(tx, parts.masterKey, edit, now)
     if (entry !== null) {
       tx.afterCommit(() => parts.hooksChanged(appId))
       audit(entry)
     }
-    return { hook: await viewOf(tx, row) }
+    return { hook: await viewOf(parts, tx, row) }
   }),
 
   adminRoute(operations.deleteHook, async ({ input, tx, audit }) => {
@@ -91,8 +81,7 @@ export const hookAdminRoutes = (parts: HookAdminParts): AdminRoute[] => [
   }),
 
   adminRead(operations.listHookSecrets, async ({ input, read }) => {
-    const appId = await requireApp(read, input.path.app)
-    const hook = await requireHook(read, appId, input.path.hook)
+    const { hook } = await requireHook(read, input.path)
     return { secrets: (await selectSecretsOfHook(read, hook.id)).map(secretView) }
   }),
 
@@ -103,7 +92,7 @@ export const hookAdminRoutes = (parts: HookAdminParts): AdminRoute[] => [
     // The older ones first: a new secret of the same moment must not end with them.
     const olderUntil = now + overlapMs(overlap_seconds)
     await endSecretsBy(tx, hook.id, alg, olderUntil)
-    const made = newSecretRow(parts.masterKey, hook, alg, now)
+    const made = sealSecret(parts.masterKey, hook, newSecret(alg), now)
     await requireSealable(tx, made.row.sealed, now)
     await insertHookSecrets(tx, [made.row])
     tx.afterCommit(() => parts.hooksChanged(appId))
@@ -205,12 +194,6 @@ async function checkQueue(
   return { status: "error" as const, error, data: { http_status: status, fault } }
 }
 
-const secretFacts = ({ alg, public_key, expires_at }: HookSecretRow) => ({
-  alg,
-  public_key,
-  expires_at: expires_at === null ? null : new Date(expires_at).toISOString(),
-})
-
 /** Ended secrets stay for whoever checks old deliveries, until their place is needed. Throws inputError when all sign. */
 async function makeRoomForSecret(tx: Tx, hook: HookRow, now: number): Promise<void> {
   const secrets = await selectSecretsOfHook(tx, hook.id)
@@ -222,37 +205,32 @@ async function makeRoomForSecret(tx: Tx, hook: HookRow, now: number): Promise<vo
   await deleteHookSecret(tx, hook.id, ended.id)
 }
 
-async function viewOf(read: Read, row: HookRow) {
+async function viewOf({ statusOf }: HookAdminParts, read: Read, row: HookRow) {
   const settings = settingsOf(await selectHookSettings(read, row.app_id))
-  return managedHook(row, settings, await selectHookStatus(read, row.id))
+  return managedHook(row, settings, await statusOf(read, row.id))
 }
 
-async function requireApp(read: Read, id: string): Promise<number> {
-  const app = await selectApp(read, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app.id
+interface HookPath {
+  readonly app: string
+  readonly hook: string
 }
 
-// The app's row stands for its hooks too, so that two changes at once come one after the other.
-async function requireLockedApp(tx: Tx, id: string): Promise<number> {
-  const app = await lockApp(tx, Number(id))
-  if (app === undefined) throw notFoundError("app", id)
-  return app.id
+/** A hook and the id of its app, as the path names them. Throws notFoundError for either. */
+export async function requireHook(read: Read, path: HookPath): Promise<{ appId: number; hook: HookRow }> {
+  const { id: appId } = await requireApp(read, path.app)
+  return { appId, hook: await hookOfApp(read, appId, path.hook) }
+}
+
+async function requireLockedHook(tx: Tx, path: HookPath): Promise<{ appId: number; hook: HookRow }> {
+  const { id: appId } = await requireLockedApp(tx, path.app)
+  const hook = await hookOfApp(tx, appId, path.hook)
+  if (hook.origin === "listen") throw inputError("this hook belongs to somebody who listens, and ends with them")
+  return { appId, hook }
 }
 
 // Another app's hook is as absent as one that never was.
-async function requireHook(read: Read, appId: number, id: string): Promise<HookRow> {
+async function hookOfApp(read: Read, appId: number, id: string): Promise<HookRow> {
   const hook = await selectHook(read, appId, id)
   if (hook === undefined) throw notFoundError("hook", id)
   return hook
-}
-
-async function requireLockedHook(
-  tx: Tx,
-  path: { readonly app: string; readonly hook: string },
-): Promise<{ appId: number; hook: HookRow }> {
-  const appId = await requireLockedApp(tx, path.app)
-  const hook = await requireHook(tx, appId, path.hook)
-  if (hook.origin === "listen") throw inputError("this hook belongs to somebody who listens, and ends with them")
-  return { appId, hook }
 }

@@ -250,10 +250,11 @@ describe("a hook as it is stored", () => {
   test("a change writes what changed: the sealed half only when its secrets are others", () => {
     const before = read(sqs)
     const row = newHookRow(masterKey, before, place, 1_000)
-    const change = (input: object) => hookChange(masterKey, row, before, read(input, { before }), 0, 2_000)
+    const change = (input: object) =>
+      hookChange(masterKey, { row, before, after: read(input, { before }), position: 0 }, 2_000)
     expect(change({})).toBeNull()
     expect(change({ sqs_secret: "sqs+secret/1" })).toBeNull()
-    expect(hookChange(masterKey, row, before, before, 1, 2_000)).toEqual({ position: 1 })
+    expect(hookChange(masterKey, { row, before, after: before, position: 1 }, 2_000)).toEqual({ position: 1 })
     expect(change({ ordered: true })).toEqual({
       settings: expect.stringContaining('"ordered":true'),
       updated_at: 2_000,
@@ -264,9 +265,9 @@ describe("a hook as it is stored", () => {
     expect(specOf({ ...row, ...rotated }, masterKey).target).toMatchObject({ secretAccessKey: "another" })
     const gone = { ...row, enabled: 0, disabled_reason: "gone" }
     const off = specOf(gone, masterKey)
-    expect(hookChange(masterKey, gone, off, { ...off, product: "chat" }, 0, 2_000)).not.toHaveProperty(
-      "disabled_reason",
-    )
+    expect(
+      hookChange(masterKey, { row: gone, before: off, after: { ...off, product: "chat" }, position: 0 }, 2_000),
+    ).not.toHaveProperty("disabled_reason")
   })
 
   test("compression is the hook's own, or else the app's; the audit log has no query", () => {

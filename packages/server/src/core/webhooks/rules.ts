@@ -1,15 +1,13 @@
-// Hooks: what they are, how they change, how they are shown, and the secrets that sign for them. Pure. The kinds of
-// targets stand in targets.ts.
+// Hooks: what they are, how they change, and how they are shown. Pure. The kinds of targets stand in targets.ts, the
+// secrets in secrets.ts.
 
-import { type ApiError, inputError, webhookEvents, webhooks } from "@weir/protocol"
+import { type ApiError, inputError, webhookEvents } from "@weir/protocol"
 import { type MasterKey, open, seal, sealContext } from "../../base/crypto.ts"
-import { randomId } from "../../base/ids.ts"
 import { nearest } from "../../base/nearest.ts"
-import type { Hook, HookKind, HookProduct, HookSecret, HookTarget } from "../../events/webhooks/hook.ts"
+import type { Hook, HookKind, HookProduct, HookTarget } from "../../events/webhooks/hook.ts"
 import { limits as attemptLimits } from "../../events/webhooks/limits.ts"
-import { newHookSecret } from "../../events/webhooks/sign.ts"
 import { limits } from "./limits.ts"
-import type { HookOrigin, HookRow, HookSecretRow, HookSettingsRow, HookStatusRow } from "./store.ts"
+import type { HookOrigin, HookRow, HookSettingsRow } from "./store.ts"
 import {
   type HookInput,
   joinTarget,
@@ -201,9 +199,14 @@ function kindOf(input: HookInput, before: HookSpec | null, fault: Fault): Writte
 export function wordOf<Word extends string>(member: string, given: string, words: readonly Word[], fault: Fault): Word {
   const found = words.find((word) => word === given)
   if (found !== undefined) return found
+  const shown = given.slice(0, limits.namedCharsMax)
+  throw fault(member, `must be one of ${words.join(", ")}, not ${shown}${suggestion(shown, words)}`)
+}
+
+/** The nearest word, as the end of an error; empty when none is near. */
+function suggestion(given: string, words: readonly string[]): string {
   const near = nearest(given, words, limits.suggestionEditsMax)
-  const hint = near === null ? "" : `; did you mean ${near}?`
-  throw fault(member, `must be one of ${words.join(", ")}, not ${given.slice(0, limits.namedCharsMax)}${hint}`)
+  return near === null ? "" : `; did you mean ${near}?`
 }
 
 const commonMembers: readonly string[] = [
@@ -232,8 +235,7 @@ function requireMembers(input: HookInput, kind: WrittenKind, fault: Fault): void
     const shown = name.slice(0, limits.namedCharsMax)
     const owner = writtenKinds.find((other) => (targetKinds[other].members as readonly string[]).includes(name))
     if (owner !== undefined) throw fault(shown, `goes with hook_type ${owner}, not ${kind}`)
-    const near = nearest(shown, allMembers, limits.suggestionEditsMax)
-    throw fault(shown, `is not a setting of hooks here${near === null ? "" : `; did you mean ${near}?`}`)
+    throw fault(shown, `is not a setting of hooks here${suggestion(shown, allMembers)}`)
   }
 }
 
@@ -275,11 +277,7 @@ export function requireEventTypes(
       throw fault(member, `holds ${shown}, and no event begins with that`)
     }
     if (known.includes(type) || (sendsCustom && customTypeForm.test(type))) continue
-    const near = nearest(shown, known, limits.suggestionEditsMax)
-    throw fault(
-      member,
-      `holds ${shown}, which is no event of this server${near === null ? "" : `; did you mean ${near}?`}`,
-    )
+    throw fault(member, `holds ${shown}, which is no event of this server${suggestion(shown, known)}`)
   }
   return [...new Set(eventTypes)]
 }
@@ -311,6 +309,14 @@ export function newHookRow(
 
 export type HookChange = Partial<Omit<HookRow, "id" | "app_id" | "kind" | "origin" | "created_at">>
 
+/** A hook before and after a change, and its place in the list after it. */
+export interface HookEdit {
+  readonly row: HookRow
+  readonly before: HookSpec
+  readonly after: HookSpec
+  readonly position: number
+}
+
 /**
  * The columns that a change writes; null when nothing changes. Another place in the list alone is no change of the hook,
  * which stays as of when it was. A sealed target is among them only where its secrets are others: written back as it
@@ -318,10 +324,7 @@ export type HookChange = Partial<Omit<HookRow, "id" | "app_id" | "kind" | "origi
  */
 export function hookChange(
   masterKey: MasterKey,
-  row: HookRow,
-  before: HookSpec,
-  after: HookSpec,
-  position: number,
+  { row, before, after, position }: HookEdit,
   now: number,
 ): HookChange | null {
   const { open: openTarget, secrets } = splitTarget(after.target)
@@ -370,8 +373,17 @@ export function hookView(row: HookRow) {
   }
 }
 
+/** How a hook fares. Times in milliseconds, counted over a bounded number of its deliveries. */
+export interface HookStatus {
+  readonly pending: number
+  readonly oldestPendingAt: number | null
+  /** The oldest delivery that failed and waits, made after the last one arrived. */
+  readonly failingSince: number | null
+  readonly lastDeliveredAt: number | null
+}
+
 /** A hook as the management API shows it. */
-export const managedHook = (row: HookRow, settings: HookSettings, status: HookStatusRow) => ({
+export const managedHook = (row: HookRow, settings: HookSettings, status: HookStatus) => ({
   ...hookView(row),
   compression: rowSettings(row).compression ?? settings.compression,
   origin: row.origin,
@@ -406,65 +418,3 @@ export const settingsFacts = ({ compression, beforeMessageSend }: HookSettings):
     on_failure: beforeMessageSend.onFailure,
   },
 })
-
-/** A new secret for a hook's deliveries; `value` is the only place where the plain text ever stands. */
-export function newSecretRow(
-  masterKey: MasterKey,
-  hook: Pick<HookRow, "app_id" | "id">,
-  alg: HookSecret["alg"],
-  now: number,
-): { readonly row: HookSecretRow; readonly value: string } {
-  const id = randomId(limits.secretIdChars)
-  const { secret, publicKey } = newHookSecret(alg)
-  const place = { hook_id: hook.id, id, app_id: hook.app_id }
-  return {
-    row: {
-      ...place,
-      alg,
-      sealed: seal(masterKey, secret, secretContext(place)),
-      public_key: publicKey,
-      expires_at: null,
-      created_at: now,
-    },
-    value: secret,
-  }
-}
-
-export const secretContext = ({ app_id, hook_id, id }: Pick<HookSecretRow, "app_id" | "hook_id" | "id">): string =>
-  sealContext("webhook-secret", app_id, hook_id, id)
-
-export const newSecretView = ({ row, value }: { readonly row: HookSecretRow; readonly value: string }) => ({
-  id: row.id,
-  alg: row.alg,
-  value,
-  public_key: row.public_key,
-})
-
-/** A secret as the management API lists it: nothing of its text, but the public half of a pair. */
-export const secretView = (row: HookSecretRow) => ({
-  id: row.id,
-  alg: row.alg,
-  public_key: row.public_key,
-  created_at: new Date(row.created_at).toISOString(),
-  expires_at: iso(row.expires_at),
-})
-
-/** Whether a secret signs at a time in milliseconds. */
-export const signsAt = ({ expires_at }: HookSecretRow, now: number): boolean => expires_at === null || expires_at > now
-
-/** The overlap of a rotation in milliseconds. */
-export const overlapMs = (seconds: number | undefined): number =>
-  (seconds ?? webhooks.webhookLimits.overlapSecondsDefault) * 1000
-
-/**
- * The id that a receiver knows a delivery by: `msg_`, the event's number in base 36, and the hook. The same for every
- * attempt and replay.
- */
-export const webhookIdOf = (eventId: number, hookId: string): string => `msg_${eventId.toString(36)}-${hookId}`
-
-/** The delivery that such an id names; null when it is none. */
-export function parseWebhookId(id: string): { readonly eventId: number; readonly hookId: string } | null {
-  const parts = /^msg_([0-9a-z]{1,11})-([0-9a-f-]{36})$/.exec(id)
-  const eventId = Number.parseInt(parts?.[1] ?? "", 36)
-  return parts === null || !Number.isSafeInteger(eventId) ? null : { eventId, hookId: parts[2] as string }
-}

@@ -12,6 +12,7 @@ import { requireSealable } from "../keys/index.ts"
 import { limits } from "./limits.ts"
 import {
   faultOf,
+  type HookEdit,
   type HookInput,
   type HookSettings,
   type HookSpec,
@@ -19,13 +20,13 @@ import {
   hookFacts,
   hookView,
   newHookRow,
-  newSecretRow,
   readHook,
   settingsFacts,
   settingsOf,
   specOf,
   wordOf,
 } from "./rules.ts"
+import { newSecrets, sealSecret } from "./secrets.ts"
 import {
   deleteHooks,
   type HookOrigin,
@@ -37,7 +38,7 @@ import {
   updateHook,
   upsertHookSettings,
 } from "./store.ts"
-import { addressOf, requireUnobjected, writtenAddress } from "./targets.ts"
+import { addressOf, requireUnobjected, type WrittenKind, writtenAddress } from "./targets.ts"
 
 type AppHookInput = Static<typeof webhooks.AppHookSettings>
 
@@ -96,9 +97,9 @@ export const createAppHookSettings = (parts: HookSettingsParts): AppHooks => ({
 })
 
 interface OlderSetting {
-  readonly origin: HookOrigin
   /** The member that says where; an empty text removes the hook. */
-  readonly address: "webhook_url" | "sqs_url" | "sns_topic_arn"
+  readonly origin: HookOrigin & keyof AppHookInput
+  readonly kind: WrittenKind
   /** Member of a hook → member of UpdateApp. */
   readonly members: Readonly<Partial<Record<keyof HookInput & string, keyof AppHookInput & string>>>
 }
@@ -106,23 +107,20 @@ interface OlderSetting {
 export const olderSettings = [
   {
     origin: "webhook_url",
-    address: "webhook_url",
     kind: "webhook",
     members: { webhook_url: "webhook_url", event_types: "webhook_events" },
   },
   {
     origin: "sqs_url",
-    address: "sqs_url",
     kind: "sqs",
     members: { sqs_queue_url: "sqs_url", sqs_key: "sqs_key", sqs_secret: "sqs_secret" },
   },
   {
     origin: "sns_topic_arn",
-    address: "sns_topic_arn",
     kind: "sns",
     members: { sns_topic_arn: "sns_topic_arn", sns_key: "sns_key", sns_secret: "sns_secret" },
   },
-] as const satisfies readonly (OlderSetting & { kind: string })[]
+] as const satisfies readonly OlderSetting[]
 
 type Older = (typeof olderSettings)[number]
 
@@ -219,11 +217,11 @@ function planOlder(
   const row = rows.find((candidate) => candidate.origin === origin) ?? null
   const position = limits.hooksPerAppMax + olderSettings.indexOf(older)
   const before = row === null ? null : specOf(row, masterKey)
-  if (body[older.address] === "") return row === null ? [] : [{ row, before, spec: null, origin, position }]
-  if (row === null && body[older.address] === undefined) {
+  if (body[origin] === "") return row === null ? [] : [{ row, before, spec: null, origin, position }]
+  if (row === null && body[origin] === undefined) {
     const named = given.find(([, name]) => body[name]?.toString() !== "")
     if (named === undefined) return []
-    const text = `goes with ${older.address}, which is not set`
+    const text = `goes with ${origin}, which is not set`
     throw inputError(`${named[1]} ${text}`, { [named[1]]: text })
   }
   const input: HookInput = { hook_type: older.kind, ...Object.fromEntries(given.map(([to, name]) => [to, body[name]])) }
@@ -231,7 +229,7 @@ function planOlder(
   const spec = readHook(input, { objection, fieldOf, before })
   // Whoever says where events go wants them to go there; a receiver that was gone may be back.
   const isMoved = before !== null && addressOf(before.target) !== addressOf(spec.target)
-  const isBack = row?.disabled_reason === "gone" && body[older.address] !== undefined
+  const isBack = row?.disabled_reason === "gone" && body[origin] !== undefined
   return [{ row, before, spec: isMoved || isBack ? { ...spec, enabled: true } : spec, origin, position }]
 }
 
@@ -257,7 +255,7 @@ async function applyPlan(
       const { entry } = await addHook(tx, parts.masterKey, spec, { appId, origin, position }, now)
       entries.push(entry)
     } else {
-      const { entry } = await changeHook(tx, parts.masterKey, row, before, spec, position, now)
+      const { entry } = await changeHook(tx, parts.masterKey, { row, before, after: spec, position }, now)
       if (entry !== null) entries.push(entry)
     }
   }
@@ -273,7 +271,7 @@ export async function addHook(
   now: number,
 ) {
   const row = newHookRow(masterKey, spec, { ...place, id: uuid() }, now)
-  const secrets = (["hmac", "ed25519"] as const).map((alg) => newSecretRow(masterKey, row, alg, now))
+  const secrets = newSecrets().map((secret) => sealSecret(masterKey, row, secret, now))
   for (const { row: secret } of secrets) await requireSealable(tx, secret.sealed, now)
   await insertHook(tx, row)
   await insertHookSecrets(
@@ -293,13 +291,11 @@ export async function addHook(
 export async function changeHook(
   tx: Tx,
   masterKey: MasterKey,
-  row: HookRow,
-  before: HookSpec,
-  after: HookSpec,
-  position: number,
+  edit: HookEdit,
   now: number,
 ): Promise<{ readonly row: HookRow; readonly entry: AuditEntry | null }> {
-  const change = hookChange(masterKey, row, before, after, position, now)
+  const { row } = edit
+  const change = hookChange(masterKey, edit, now)
   if (change === null) return { row, entry: null }
   if (change.sealed_target) await requireSealable(tx, change.sealed_target, now)
   await updateHook(tx, row.id, change)

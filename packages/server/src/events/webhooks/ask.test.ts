@@ -1,10 +1,11 @@
 // Questions to a backend that is really there: what it is asked, what each answer means, and how long one that is away
 // is waited for.
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test"
+import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { createHmac } from "node:crypto"
 import { createServer, type Server, type Socket } from "node:net"
 import { inputError } from "@weir/protocol"
+import { fakeServiceForTests } from "../../../test/queues.ts"
 import { type Clock, systemClock } from "../../base/clock.ts"
 import { createLogger } from "../../base/log.ts"
 import { createOutgoing, type Outgoing } from "../../base/outgoing.ts"
@@ -16,39 +17,15 @@ import { limits } from "./limits.ts"
 const signer: HookSigner = { api: { apiKey: "a1b2c3d4e5f6", secret: "0123456789abcdef".repeat(4) }, own: [] }
 const body = '{"message":{"text":"grüezi 👋"}}'
 
-interface Arrived {
-  readonly path: string
-  readonly headers: Headers
-  readonly body: string
-}
-let backend: Bun.Server<undefined>
-let outgoing: Outgoing
-let respond: (request: Request) => Response | Promise<Response>
-const arrived: Arrived[] = []
+const { fake: backend, outgoing } = fakeServiceForTests()
 const log: { message: string; [name: string]: unknown }[] = []
 /** Added to the machine's monotonic time, so that no test waits for a pause to end. */
 let aheadMs = 0
 const clock: Clock = { ...systemClock, monotonic: () => systemClock.monotonic() + aheadMs }
 
-beforeAll(() => {
-  backend = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    async fetch(request) {
-      arrived.push({ path: new URL(request.url).pathname, headers: request.headers, body: await request.text() })
-      return respond(request)
-    },
-  })
-  outgoing = createOutgoing({ allowPrivate: true })
-})
-afterAll(async () => {
-  await outgoing.close()
-  await backend.stop(true)
-})
 beforeEach(() => {
-  arrived.length = 0
   log.length = 0
-  respond = () => new Response("{}")
+  backend.answer = () => new Response("{}")
 })
 const cleanUps: (() => void | Promise<void>)[] = []
 afterEach(async () => {
@@ -71,7 +48,7 @@ interface Said extends Reading {
 const question = (more: Partial<Question<Said>> = {}): Question<Said> => ({
   purpose: "test-question",
   appId: 7,
-  url: `http://127.0.0.1:${backend.port}/ask?token=hidden`,
+  url: `${backend.url}/ask?token=hidden`,
   timeoutMs: 2_000,
   body,
   read: (json) => ({ kind: "said", json }),
@@ -92,23 +69,23 @@ async function listen(onConnection: (socket: Socket) => void): Promise<{ port: n
 
 describe("what is asked", () => {
   test("is one signed POST, each with an id of its own", async () => {
-    respond = () => Response.json({ text: "ja" })
+    backend.answer = () => Response.json({ text: "ja" })
     const ask = hookAsk()
     for (let n = 0; n < 2; n++) {
       expect(await ask.ask(question())).toEqual({ kind: "answer", answer: { kind: "said", json: { text: "ja" } } })
     }
-    expect(arrived.map(({ path, body: sent }) => [path, sent])).toEqual([
+    expect(backend.requests.map(({ url, body: sent }) => [new URL(url).pathname, sent])).toEqual([
       ["/ask", body],
       ["/ask", body],
     ])
-    for (const { headers } of arrived) {
+    for (const { headers } of backend.requests) {
       expect(headers.get("content-type")).toBe("application/json")
       expect(headers.get("x-api-key")).toBe("a1b2c3d4e5f6")
       expect(headers.get("x-webhook-attempt")).toBe("1")
       const secret = signer.api?.secret as string
       expect(headers.get("x-signature")).toBe(createHmac("sha256", secret).update(body).digest("hex"))
     }
-    const ids = arrived.map(({ headers }) => headers.get("x-webhook-id"))
+    const ids = backend.requests.map(({ headers }) => headers.get("x-webhook-id"))
     expect(ids[0]).toMatch(/^ask_[\w-]{10,}$/)
     expect(new Set(ids).size).toBe(2)
   })
@@ -119,7 +96,7 @@ describe("what is asked", () => {
       () => new Response(""),
       () => new Response("null"),
     ]) {
-      respond = answer
+      backend.answer = answer
       expect(await hookAsk().ask(question())).toEqual({ kind: "answer", answer: { kind: "said", json: null } })
     }
   })
@@ -138,17 +115,17 @@ describe("what counts as no answer", () => {
   ]
   for (const [name, answer, fault] of answers) {
     test(name, async () => {
-      respond = answer
+      backend.answer = answer
       const ask = hookAsk()
       const reply = await ask.ask(question())
       expect(faultOf(reply)).toBe(fault)
-      expect(arrived).toHaveLength(1)
+      expect(backend.requests).toHaveLength(1)
       expect(ask.failuresOf(7)).toMatchObject([{ purpose: "test-question", fault }])
       expect(ask.failuresOf(8)).toEqual([])
     })
   }
   test("the longest answer still is one", async () => {
-    respond = () => new Response(`"${"x".repeat(limits.responseBytesMax - 2)}"`)
+    backend.answer = () => new Response(`"${"x".repeat(limits.responseBytesMax - 2)}"`)
     expect((await hookAsk().ask(question())).kind).toBe("answer")
   })
 
@@ -188,7 +165,7 @@ describe("what counts as no answer", () => {
     expect(faultOf(await hookAsk().ask(question({ url: `http://127.0.0.1:${closed}/` })))).toBe("connect")
     const ask = hookAsk({ signerOf: () => Promise.reject(new Error("sealed with another key")) })
     expect(await ask.ask(question())).toEqual({ kind: "failed", fault: "internal", detail: "sealed with another key" })
-    expect(arrived).toEqual([])
+    expect(backend.requests).toEqual([])
   })
 
   test("case 62: a backend at a private address is not asked unless that is allowed", async () => {
@@ -199,7 +176,7 @@ describe("what counts as no answer", () => {
       const reply = await ask.ask(question({ url: `https://${host}:${backend.port}/ask` }))
       expect(faultOf(reply)).toMatch(/^refused-(address|url)$/)
     }
-    expect(arrived).toEqual([])
+    expect(backend.requests).toEqual([])
   })
 })
 
@@ -209,7 +186,7 @@ describe("many questions", () => {
     const gate = new Promise<void>((go) => {
       open = go
     })
-    respond = () => gate.then(() => new Response("{}"))
+    backend.answer = () => gate.then(() => new Response("{}"))
     const ask = hookAsk()
     const waiting = Array.from({ length: limits.asksInFlightMax }, () => ask.ask(question({ timeoutMs: 10_000 })))
     expect(faultOf(await ask.ask(question()))).toBe("busy")
@@ -224,7 +201,7 @@ describe("many questions", () => {
     const ask = hookAsk()
     await ask.ask(question())
     await ask.ask(question({ read: () => ({ kind: "rewritten", json: null }) }))
-    respond = () => new Response(null, { status: 500 })
+    backend.answer = () => new Response(null, { status: 500 })
     await ask.ask(question())
     await ask.ask(question())
     const { questions, durations } = ask.counts()
@@ -238,11 +215,11 @@ describe("many questions", () => {
   })
 
   test("that fail are logged once in a while, without what may be secret in the URL, and kept up to a bound", async () => {
-    respond = () => new Response(null, { status: 500 })
+    backend.answer = () => new Response(null, { status: 500 })
     const ask = hookAsk()
     for (let n = 0; n < limits.askFailuresKeptMax + 3; n++) await ask.ask(question())
     expect(log).toHaveLength(1)
-    expect(log[0]).toMatchObject({ app_id: 7, fault: "status", origin: `http://127.0.0.1:${backend.port}` })
+    expect(log[0]).toMatchObject({ app_id: 7, fault: "status", origin: backend.url })
     expect(JSON.stringify(log)).not.toContain("hidden")
     expect(ask.failuresOf(7)).toHaveLength(limits.askFailuresKeptMax)
     aheadMs += limits.askWarnEveryMs
@@ -309,9 +286,9 @@ describe("a backend that is away", () => {
 
   test("is none that answers with errors: whoever finds what breaks it must not switch it off for others", async () => {
     const ask = hookAsk()
-    respond = () => new Response(null, { status: 500 })
+    backend.answer = () => new Response(null, { status: 500 })
     for (let n = 0; n < limits.unansweredUntilAway * 3; n++) expect(faultOf(await ask.ask(question()))).toBe("status")
-    respond = () => new Response("{}")
+    backend.answer = () => new Response("{}")
     expect((await ask.ask(question())).kind).toBe("answer")
   })
 })

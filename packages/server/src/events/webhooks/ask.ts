@@ -8,11 +8,10 @@ import { uuid } from "../../base/ids.ts"
 import type { Logger } from "../../base/log.ts"
 import { createLru } from "../../base/lru.ts"
 import { type Outgoing, OutgoingError, type OutgoingFault, type OutgoingResponse } from "../../base/outgoing.ts"
-import { version } from "../../base/version.ts"
 import { type AskCounts, createAskCounts } from "./ask-counts.ts"
-import type { HookDelivery, HookSigner } from "./hook.ts"
+import { faultSentences, requestHeaders } from "./attempt.ts"
+import type { HookSigner } from "./hook.ts"
 import { limits } from "./limits.ts"
-import { signatureHeaders } from "./sign.ts"
 
 /** What an answer comes to: `kind` is a word for counting, such as `rewritten`. */
 export interface Reading {
@@ -158,7 +157,7 @@ export function createHookAsk({ outgoing, signerOf, parse, clock, log }: HookAsk
     } catch (error) {
       const isSilence = error instanceof OutgoingError
       heard(backend, isProbe, isSilence ? false : null)
-      return isSilence ? failed(error.fault, sentences[error.fault]) : failed("internal", textOf(error))
+      return isSilence ? failed(error.fault, faultSentences[error.fault]) : failed("internal", textOf(error))
     }
     const { status, body, isBodyCut } = response
     if (status >= 300 && status < 400) {
@@ -179,35 +178,9 @@ export function createHookAsk({ outgoing, signerOf, parse, clock, log }: HookAsk
     }
   }
 
-  async function send({ purpose, appId, url, timeoutMs, body }: Question<Reading>): Promise<OutgoingResponse> {
-    // A question is a delivery that no hook stands behind and no row remembers.
-    const delivery: HookDelivery = {
-      appId,
-      hook: {
-        id: purpose,
-        appId,
-        enabled: true,
-        product: "all",
-        eventTypes: [],
-        sendsCustomEvents: false,
-        target: { kind: "webhook", url },
-        timeoutMs,
-        compression: "none",
-        ordered: false,
-      },
-      signer: await signerOf(appId),
-      webhookId: `ask_${uuid()}`,
-      attempt: 1,
-      type: purpose,
-      stream: "",
-      body,
-    }
-    const headers = {
-      "content-type": "application/json",
-      "user-agent": `weir/${version}`,
-      "accept-encoding": "identity",
-      ...signatureHeaders(delivery, clock.now()),
-    }
+  async function send({ appId, url, timeoutMs, body }: Question<Reading>): Promise<OutgoingResponse> {
+    const signed = { signer: await signerOf(appId), webhookId: `ask_${uuid()}`, attempt: 1, body }
+    const headers = requestHeaders(signed, clock.now())
     const responseBytesMax = limits.responseBytesMax
     return outgoing.send({ url, method: "POST", headers, body, timeoutMs, responseBytesMax })
   }
@@ -275,7 +248,7 @@ const failed = (fault: AskFault, detail: string): { kind: "failed"; fault: AskFa
 /** The reply, if it comes in time; what comes later is dropped. */
 function within<Answer extends Reading>(reply: Promise<Reply<Answer>>, timeoutMs: number): Promise<Reply<Answer>> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(failed("timeout", sentences.timeout)), timeoutMs)
+    const timer = setTimeout(() => resolve(failed("timeout", faultSentences.timeout)), timeoutMs)
     reply.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }
@@ -284,14 +257,3 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 const textOf = (error: unknown): string =>
   error instanceof ApiError ? error.reason : error instanceof Error ? error.message : String(error)
-
-const sentences: Readonly<Record<OutgoingFault, string>> = {
-  "refused-url": "the URL is not one that may be called",
-  "refused-address": "the host has an address that is not public",
-  dns: "the host's name was not resolved",
-  connect: "no connection came about",
-  tls: "the TLS handshake failed",
-  timeout: "the backend did not answer in time",
-  reset: "the connection ended before the answer",
-  protocol: "the answer was no HTTP",
-}

@@ -6,6 +6,7 @@
 import type { Awaitable } from "../../base/chain.ts"
 import type { Clock } from "../../base/clock.ts"
 import type { Logger } from "../../base/log.ts"
+import { type Circuit, createCircuit } from "./circuit.ts"
 import { createEngineCounts, type EngineCounts } from "./engine-counts.ts"
 import type { AttemptOutcome, Hook, HookDelivery, HookKind, HookSender, HookSigner } from "./hook.ts"
 import { limits } from "./limits.ts"
@@ -67,7 +68,8 @@ export interface DeliveryKeeper {
     limit: number,
     afterStream: string | null,
   ): Promise<{ readonly held: HeldDelivery[]; readonly nextStream: string | null }>
-  write(results: readonly DeliveryResult[]): Promise<void>
+  /** `mayWait`: with the next commit of others, or a little later. */
+  write(results: readonly DeliveryResult[], mayWait: boolean): Promise<void>
   renew(held: readonly HeldId[], until: number): Promise<void>
   /** Others may take them from `dueAt` on. */
   giveBack(held: readonly HeldId[], dueAt: number): Promise<void>
@@ -132,11 +134,7 @@ interface Lane {
   ordered: boolean
   /** Streams of an ordered hook that have one on its way. */
   readonly busyStreams: Set<string>
-  failures: number
-  failingSinceMs: number | null
-  /** While failing: when the next probe may go. */
-  probeAtMs: number
-  probePauseMs: number
+  readonly circuit: Circuit
   taking: boolean
   /** Somebody asked while it was taking. */
   wanted: boolean
@@ -152,7 +150,10 @@ export function createEngine(parts: EngineParts): Engine {
   const lanes = new Map<string, Lane>()
   /** Leases that this node holds, by delivery. */
   const held = new Map<string, HeldId>()
-  const ends: { readonly result: DeliveryResult; readonly written: () => void }[] = []
+  const ends: { readonly result: DeliveryResult; readonly mayWait: boolean; readonly written: () => void }[] = []
+  /** Lanes whose deliveries were offered and wait for the next turn. */
+  const offered = new Set<Lane>()
+  let isPumpDue = false
   /** Lanes that wait for others to leave room. */
   const hungry = new Set<Lane>()
   const takings = new Set<Promise<void>>()
@@ -175,10 +176,7 @@ export function createEngine(parts: EngineParts): Engine {
         inFlight: 0,
         ordered: false,
         busyStreams: new Set(),
-        failures: 0,
-        failingSinceMs: null,
-        probeAtMs: 0,
-        probePauseMs: limits.probePauseMsMin,
+        circuit: createCircuit(),
         taking: false,
         wanted: false,
         nextStream: null,
@@ -189,7 +187,7 @@ export function createEngine(parts: EngineParts): Engine {
     lane.usedAtMs = clock.monotonic()
     return lane
   }
-  const isOpen = (lane: Lane): boolean => lane.failingSinceMs !== null
+  const isOpen = ({ circuit }: Lane): boolean => circuit.failingSinceMs !== null
 
   const put = (lane: Lane, delivery: HeldDelivery): void => {
     lane.queue.push(delivery)
@@ -201,7 +199,7 @@ export function createEngine(parts: EngineParts): Engine {
   /** How many more the lane may send now. */
   const slots = (lane: Lane): number => {
     if (stopped) return 0
-    if (isOpen(lane)) return lane.inFlight === 0 && now() >= lane.probeAtMs ? 1 : 0
+    if (isOpen(lane)) return lane.inFlight === 0 && lane.circuit.mayProbe(now()) ? 1 : 0
     const rest = limits.inFlightMax - inFlight
     const mayTakeMore = rest > limits.inFlightMax / 4 || lane.inFlight < limits.laneInFlightFew
     return mayTakeMore ? Math.min(rest, limits.laneInFlightMax - lane.inFlight) : 0
@@ -211,12 +209,29 @@ export function createEngine(parts: EngineParts): Engine {
     for (let free = slots(lane); free > 0 && lane.queue.length > 0; free--) {
       const index = lane.ordered ? lane.queue.findIndex(({ stream }) => !lane.busyStreams.has(stream)) : 0
       if (index < 0) break
-      const [delivery] = lane.queue.splice(index, 1) as [HeldDelivery]
+      const delivery = (index === 0 ? lane.queue.shift() : lane.queue.splice(index, 1)[0]) as HeldDelivery
       queuedBytes -= delivery.body.length
       start(lane, delivery)
     }
     if (lane.queue.length > 0 && lane.inFlight < limits.laneInFlightMax) hungry.add(lane)
     if (lane.queue.length < limits.laneQueueMax / 4 && lane.wanted) take(lane)
+  }
+
+  /**
+   * Whoever caused the deliveries gets their answer first, and whoever comes next is heard between two lanes: to sign
+   * and to send takes longer than most requests.
+   */
+  const pumpSoon = (): void => {
+    if (isPumpDue) return
+    isPumpDue = true
+    setImmediate(() => {
+      isPumpDue = false
+      const [lane] = offered
+      if (lane === undefined) return
+      offered.delete(lane)
+      if (offered.size > 0) pumpSoon()
+      pump(lane)
+    })
   }
 
   const start = (lane: Lane, delivery: HeldDelivery): void => {
@@ -268,7 +283,7 @@ export function createEngine(parts: EngineParts): Engine {
     parts.attempted?.(hook.appId, outcome.result === "delivered")
     const result = resultOf(delivery, outcome, startedAt, now(), random())
     settleCircuit(lane, outcome, startedAt)
-    const written = end(result)
+    const written = end(result, !lane.ordered)
     // Nothing of the stream may start before it is certain that this one is not sent again.
     if (lane.ordered || ends.length > limits.endsPerWriteMax) await written
     if (outcome.result === "gone") await parts.disable(hook)
@@ -276,32 +291,21 @@ export function createEngine(parts: EngineParts): Engine {
     if (lane.ordered && result.state === "pending") await giveBackStream(lane, delivery.stream)
   }
 
-  const settleCircuit = (lane: Lane, outcome: AttemptOutcome, startedAt: number): void => {
-    if (outcome.result === "delivered") {
-      if (isOpen(lane)) log.info("a webhook receiver answers again", { hook_id: lane.hookId, app_id: lane.appId })
-      lane.failures = 0
-      lane.failingSinceMs = null
-      lane.probePauseMs = limits.probePauseMsMin
+  const settleCircuit = (lane: Lane, { result, fault, detail }: AttemptOutcome, startedAt: number): void => {
+    const { hookId, appId } = lane
+    const change = lane.circuit.heard(result, startedAt, now())
+    if (change === "closed") {
+      log.info("a webhook receiver answers again", { hook_id: hookId, app_id: appId })
+      // What came meanwhile waits in the database.
       lane.wanted = true
-      return
-    }
-    if (outcome.result === "refused") return
-    lane.failures++
-    if (lane.failingSinceMs !== null) {
-      // Those that were on their way when it began to fail are no probes.
-      if (startedAt <= lane.failingSinceMs) return
-      lane.probePauseMs = Math.min(lane.probePauseMs * 2, limits.probePauseMsMax)
-      lane.probeAtMs = now() + lane.probePauseMs
-    } else if (lane.failures >= limits.failuresUntilOpen) {
-      lane.failingSinceMs = now()
-      lane.probeAtMs = now() + lane.probePauseMs
+    } else if (change === "opened") {
       const waiting = lane.queue.splice(0)
       for (const { body } of waiting) queuedBytes -= body.length
       log.warn("a webhook receiver fails; it gets one delivery at a time until it answers", {
-        hook_id: lane.hookId,
-        app_id: lane.appId,
-        fault: outcome.fault,
-        detail: outcome.detail,
+        hook_id: hookId,
+        app_id: appId,
+        fault,
+        detail,
       })
       void giveBack(waiting, now()).catch((error) => log.error("could not give back deliveries", { cause: error }))
     }
@@ -321,9 +325,9 @@ export function createEngine(parts: EngineParts): Engine {
   }
 
   /** Resolves when the outcome is written, or given up. */
-  const end = (result: DeliveryResult): Promise<void> =>
+  const end = (result: DeliveryResult, mayWait: boolean): Promise<void> =>
     new Promise((written) => {
-      ends.push({ result, written })
+      ends.push({ result, mayWait, written })
       if (writing === null) write()
     })
   const write = (): void => {
@@ -337,7 +341,10 @@ export function createEngine(parts: EngineParts): Engine {
     await new Promise<void>((resolve) => setImmediate(resolve))
     const batch = ends.splice(0, limits.endsPerWriteMax)
     try {
-      await keeper.write(batch.map(({ result }) => result))
+      await keeper.write(
+        batch.map(({ result }) => result),
+        !stopped && batch.every(({ mayWait }) => mayWait),
+      )
     } catch (error) {
       log.error("could not write what became of webhook deliveries", { deliveries: batch.length, cause: error })
       if (!stopped && ends.length + batch.length <= limits.endsWaitingMax) {
@@ -443,34 +450,31 @@ export function createEngine(parts: EngineParts): Engine {
       return false
     },
     offer(deliveries) {
-      const touched = new Set<Lane>()
       for (const delivery of deliveries) {
         const lane = laneOf(delivery.hookId, delivery.appId)
         put(lane, delivery)
-        touched.add(lane)
+        offered.add(lane)
       }
-      for (const lane of touched) pump(lane)
+      pumpSoon()
     },
     wake: (hookId, appId) => take(laneOf(hookId, appId)),
     changed(appId) {
       for (const lane of lanes.values()) {
         if (lane.appId !== appId) continue
-        lane.failures = 0
-        lane.failingSinceMs = null
-        lane.probePauseMs = limits.probePauseMsMin
+        lane.circuit.reset()
         take(lane)
       }
     },
     stats: () => ({
       inFlight,
       queued: [...lanes.values()].reduce((total, lane) => total + lane.queue.length, 0),
-      lanes: [...lanes.values()].map((lane) => ({
-        hookId: lane.hookId,
-        appId: lane.appId,
-        inFlight: lane.inFlight,
-        queued: lane.queue.length,
-        circuit: isOpen(lane) ? "open" : "closed",
-        failingSince: lane.failingSinceMs === null ? null : new Date(lane.failingSinceMs).toISOString(),
+      lanes: [...lanes.values()].map(({ hookId, appId, inFlight, queue, circuit: { failingSinceMs } }) => ({
+        hookId,
+        appId,
+        inFlight,
+        queued: queue.length,
+        circuit: failingSinceMs === null ? "closed" : "open",
+        failingSince: failingSinceMs === null ? null : new Date(failingSinceMs).toISOString(),
       })),
       counts: counts.read(),
     }),

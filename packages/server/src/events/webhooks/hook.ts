@@ -40,6 +40,9 @@ export type HookTarget =
 
 export type HookKind = HookTarget["kind"]
 
+/** The targets of one kind. */
+export type TargetOf<Kind extends HookKind> = Extract<HookTarget, { readonly kind: Kind }>
+
 export interface AwsCredentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string

@@ -1,87 +1,38 @@
 // Deliveries to a receiver that is really there: what arrives, what each answer means, and what is kept of it for people.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { createHash, createHmac } from "node:crypto"
+import { describe, expect, test } from "bun:test"
 import { createServer } from "node:net"
 import { gunzipSync } from "node:zlib"
 import { Webhook } from "standardwebhooks"
+import {
+  apiSecret,
+  deliveryTo,
+  fakeServiceForTests,
+  hexHmac,
+  hookSecret,
+  type SignedRequest,
+  webhookId,
+} from "../../../test/queues.ts"
 import { createOutgoing, type Outgoing, OutgoingError, type OutgoingFault } from "../../base/outgoing.ts"
 import { version } from "../../base/version.ts"
-import type { AttemptOutcome, Hook, HookDelivery, HookSender, HookTarget } from "./hook.ts"
+import type { AttemptOutcome, Hook, HookDelivery, HookTarget } from "./hook.ts"
 import { createHttpSender } from "./http-sender.ts"
 import { limits } from "./limits.ts"
 import { newHookSecret } from "./sign.ts"
 
-const secret = `whsec_${createHash("sha256").update("secret").digest("base64")}`
 const pair = newHookSecret("ed25519")
-const apiSecret = "0123456789abcdefghijklmnopqrstuv".repeat(2)
 const body = '{"type":"message.new","text":"grüezi 👋"}'
 const bigBody = JSON.stringify({ type: "message.new", text: "grüezi 👋 ".repeat(500) })
 
-interface Arrived {
-  readonly method: string
-  readonly headers: Headers
-  readonly body: Uint8Array
-}
-let receiver: Bun.Server<undefined>
-let outgoing: Outgoing
-let sender: HookSender
-const arrived: Arrived[] = []
-/** What the receiver answers next. */
-let respond: (request: Request) => Response | Promise<Response> = () => new Response(null, { status: 204 })
-
-beforeAll(() => {
-  receiver = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    async fetch(request) {
-      const bytes = new Uint8Array(await request.arrayBuffer())
-      arrived.push({ method: request.method, headers: request.headers, body: bytes })
-      return respond(request)
-    },
-  })
-  outgoing = createOutgoing({ allowPrivate: true })
-  sender = createHttpSender({ outgoing })
-})
-afterAll(async () => {
-  await sender.close()
-  await outgoing.close()
-  await receiver.stop(true)
-})
+const { fake, outgoing } = fakeServiceForTests()
+const sender = createHttpSender({ outgoing })
 
 type Parts = Omit<Partial<HookDelivery>, "hook"> & { readonly hook?: Partial<Hook> }
 
-function delivery(parts: Parts = {}): HookDelivery {
-  const { hook, ...rest } = parts
-  return {
-    appId: 1,
-    signer: {
-      api: { apiKey: "a1b2c3d4e5f6", secret: apiSecret },
-      own: [
-        { id: "s1", alg: "hmac", secret },
-        { id: "s2", alg: "ed25519", secret: pair.secret },
-      ],
-    },
-    webhookId: "msg_1-018f6a5e",
-    attempt: 3,
-    type: "message.new",
-    stream: "channel:messaging:general",
-    body,
-    ...rest,
-    hook: {
-      id: "018f6a5e-0000-7000-8000-000000000001",
-      appId: 1,
-      enabled: true,
-      product: "all",
-      eventTypes: [],
-      sendsCustomEvents: true,
-      target: { kind: "webhook", url: `http://127.0.0.1:${receiver.port}/hook?app=1` },
-      timeoutMs: 2_000,
-      compression: "none",
-      ordered: false,
-      ...hook,
-    },
-  }
+function delivery({ hook, ...parts }: Parts = {}): HookDelivery {
+  const given = deliveryTo({ kind: "webhook", url: `${fake.url}/hook?app=1` }, { attempt: 3, body, ...parts }, hook)
+  const own = [...given.signer.own, { id: "s2", alg: "ed25519", secret: pair.secret } as const]
+  return { ...given, signer: parts.signer ?? { ...given.signer, own } }
 }
 
 /** Sends, and gives what arrived and what was made of the answer. */
@@ -89,31 +40,31 @@ async function sent(
   answer: Response | (() => Response | Promise<Response>),
   parts: Parts = {},
   nowMs = Date.now(),
-): Promise<{ outcome: AttemptOutcome; request: Arrived }> {
-  respond = typeof answer === "function" ? answer : () => answer
-  arrived.length = 0
+): Promise<{ outcome: AttemptOutcome; request: SignedRequest }> {
+  fake.answer = typeof answer === "function" ? answer : () => answer
+  fake.requests.length = 0
   const outcome = await sender.send(delivery(parts), nowMs)
-  expect(arrived).toHaveLength(1)
-  return { outcome, request: arrived[0] as Arrived }
+  expect(fake.requests).toHaveLength(1)
+  return { outcome, request: fake.requests[0] as SignedRequest }
 }
 
 describe("what arrives", () => {
   test("is the JSON with its signatures, which the standardwebhooks library accepts", async () => {
     const { outcome, request } = await sent(new Response("ok"))
     expect(request.method).toBe("POST")
-    expect(Buffer.from(request.body).toString("utf8")).toBe(body)
+    expect(Buffer.from(request.bytes).toString("utf8")).toBe(body)
     const headers = Object.fromEntries(request.headers)
     expect(headers).toMatchObject({
       "content-type": "application/json",
       "user-agent": `weir/${version}`,
-      "x-webhook-id": "msg_1-018f6a5e",
+      "x-webhook-id": webhookId,
       "x-webhook-attempt": "3",
       "x-api-key": "a1b2c3d4e5f6",
-      "x-signature": createHmac("sha256", apiSecret).update(body).digest("hex"),
-      "webhook-id": "msg_1-018f6a5e",
+      "x-signature": hexHmac(body),
+      "webhook-id": webhookId,
     })
     expect(request.headers.has("content-encoding")).toBe(false)
-    expect(new Webhook(secret).verify(body, headers)).toEqual(JSON.parse(body))
+    expect(new Webhook(hookSecret).verify(body, headers)).toEqual(JSON.parse(body))
     expect(outcome).toEqual({
       result: "delivered",
       status: 200,
@@ -121,7 +72,7 @@ describe("what arrives", () => {
       detail: null,
       retryAfterMs: null,
       durationMs: expect.any(Number),
-      request: { target: `http://127.0.0.1:${receiver.port}/hook?app=1`, headers: expect.anything() },
+      request: { target: `${fake.url}/hook?app=1`, headers: expect.anything() },
       response: { headers: expect.anything(), body: "ok" },
     })
   })
@@ -129,10 +80,10 @@ describe("what arrives", () => {
   test("is packed when the hook wants it and it pays, and signed before that", async () => {
     const { request, outcome } = await sent(new Response(), { body: bigBody, hook: { compression: "gzip" } })
     expect(request.headers.get("content-encoding")).toBe("gzip")
-    expect(request.body.length).toBeLessThan(Buffer.byteLength(bigBody) / 4)
-    expect(gunzipSync(request.body).toString("utf8")).toBe(bigBody)
-    expect(new Webhook(secret).verify(bigBody, Object.fromEntries(request.headers))).toEqual(JSON.parse(bigBody))
-    expect(request.headers.get("x-signature")).toBe(createHmac("sha256", apiSecret).update(bigBody).digest("hex"))
+    expect(request.bytes.length).toBeLessThan(Buffer.byteLength(bigBody) / 4)
+    expect(gunzipSync(request.bytes).toString("utf8")).toBe(bigBody)
+    expect(new Webhook(hookSecret).verify(bigBody, Object.fromEntries(request.headers))).toEqual(JSON.parse(bigBody))
+    expect(request.headers.get("x-signature")).toBe(hexHmac(bigBody))
     expect(outcome.request.headers["content-encoding"]).toBe("gzip")
   })
 
@@ -142,7 +93,7 @@ describe("what arrives", () => {
     for (const parts of [{ body: short, hook: { compression: "gzip" } }, { body: bigBody }] as const) {
       const { request } = await sent(new Response(), parts)
       expect(request.headers.has("content-encoding")).toBe(false)
-      expect(Buffer.from(request.body).toString("utf8")).toBe(parts.body)
+      expect(Buffer.from(request.bytes).toString("utf8")).toBe(parts.body)
     }
     const { request } = await sent(new Response(), { body: `${short} `, hook: { compression: "gzip" } })
     expect(request.headers.get("content-encoding")).toBe("gzip")
@@ -175,14 +126,12 @@ describe("what an answer means", () => {
     [504, "retry", "status"],
     [599, "retry", "status"],
   ] as const)("%d: %s", async (status, result, fault) => {
-    const { outcome } = await sent(
-      () => new Response(null, { status, headers: { location: `http://127.0.0.1:${receiver.port}/elsewhere` } }),
-    )
+    const { outcome } = await sent(() => new Response(null, { status, headers: { location: `${fake.url}/elsewhere` } }))
     expect(outcome).toMatchObject({ result, status, fault })
     if (result === "delivered") expect(outcome.detail).toBeNull()
     else expect(outcome.detail).toContain(String(status))
     // A redirect that is followed would have made a second request.
-    expect(arrived).toHaveLength(1)
+    expect(fake.requests).toHaveLength(1)
   })
 
   const nowMs = Date.UTC(2030, 0, 1, 0, 0, 0)
@@ -256,15 +205,10 @@ describe("when there is no answer, another attempt may succeed", () => {
   test("case 62: a private address and a URL that may not be called are faults, and nothing is sent", async () => {
     const guarded = createOutgoing({ allowPrivate: false })
     const guardedSender = createHttpSender({ outgoing: guarded })
-    arrived.length = 0
     const outcomeOf = (url: string) =>
       guardedSender.send(delivery({ hook: { target: { kind: "webhook", url } } }), Date.now())
     try {
-      for (const url of [
-        `https://127.0.0.1:${receiver.port}/`,
-        `http://127.0.0.1:${receiver.port}/`,
-        "file:///etc/hosts",
-      ]) {
+      for (const url of [`https://127.0.0.1:${fake.port}/`, `${fake.url}/`, "file:///etc/hosts"]) {
         const { result, status, fault } = await outcomeOf(url)
         expect([result, status]).toEqual(["retry", null])
         expect(fault).toMatch(/^refused-(?:url|address)$/)
@@ -272,7 +216,7 @@ describe("when there is no answer, another attempt may succeed", () => {
     } finally {
       await guarded.close()
     }
-    expect(arrived).toEqual([])
+    expect(fake.requests).toEqual([])
   })
 
   // Those that cannot be brought about on one machine, from the part that sends.
@@ -314,7 +258,7 @@ describe("what is kept to be looked at", () => {
     for (const [name, value] of Object.entries(outcome.request.headers)) expect(request.headers.get(name)).toBe(value)
     const shown = JSON.stringify(outcome)
     expect(shown).toContain("v1a,")
-    for (const text of [apiSecret, secret.slice(6), pair.secret.slice(5)]) expect(shown).not.toContain(text)
+    for (const text of [apiSecret, hookSecret.slice(6), pair.secret.slice(5)]) expect(shown).not.toContain(text)
   })
 
   test("the answer, cut to bounds, as text that is safe to store and to print", async () => {

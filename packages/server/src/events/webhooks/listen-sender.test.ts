@@ -1,9 +1,8 @@
 import { afterEach, expect, test } from "bun:test"
-import { deliveryTo, webhookId } from "../../../test/queues.ts"
+import { deliveryTo, nowMs, webhookId } from "../../../test/queues.ts"
 import { limits } from "./limits.ts"
 import { createListenSender, type ListenAnswer, type ListenSender, type ListenStream } from "./listen-sender.ts"
 
-const nowMs = 1_800_000_000_000
 const delivery = (more: Parameters<typeof deliveryTo>[1] = {}) =>
   deliveryTo({ kind: "listen", nodeId: "abcdefghijkl" }, more)
 const hookId = delivery().hook.id
@@ -64,6 +63,11 @@ test.each([
   [
     { status: 503, headers: { "retry-after": "soon" } },
     { result: "retry", retryAfterMs: null },
+  ],
+  // The third form of a date (RFC 9110 §5.6.7), which names no zone; one that has passed is no wait.
+  [
+    { status: 503, headers: { "retry-after": "Fri Jan 15 07:00:00 2027" } },
+    { result: "retry", retryAfterMs: 0 },
   ],
   [{ status: 410 }, { result: "refused", status: 410, fault: "gone" }],
   [

@@ -1,11 +1,9 @@
 // Deliveries to those who listen at the management API: each goes into the open stream of its hook and waits for what
 // the listener says came of it. Whoever holds the stream is the only node that makes the hook's deliveries.
 
-import { version } from "../../base/version.ts"
-import type { AttemptOutcome, HookDelivery, HookSender } from "./hook.ts"
+import { type AttemptEnd, createSender, endOfAnswer, refuse, requestHeaders, retry } from "./attempt.ts"
+import type { HookSender, TargetOf } from "./hook.ts"
 import { limits } from "./limits.ts"
-import { type AttemptEnd, refuse, retry, runAttempt, wrongKind } from "./queue.ts"
-import { signatureHeaders } from "./sign.ts"
 
 /** A delivery as the listener gets it; its receiver sees what it would have got by HTTP. */
 export interface ListenedDelivery {
@@ -53,7 +51,25 @@ export interface ListenSender extends HookSender {
 export function createListenSender(): ListenSender {
   const streams = new Map<string, OpenStream>()
 
+  const sender = createSender<TargetOf<"listen">>("listen", {
+    shownTarget: () => "listener",
+    headersOf: requestHeaders,
+    async deliver({ delivery, headers, nowMs }) {
+      const { hook, webhookId, attempt, body } = delivery
+      const sentMs = performance.now()
+      const answer = await streams.get(hook.id)?.deliver({ id: webhookId, attempt, headers, body }, hook.timeoutMs)
+      if (answer === undefined) return nobodyListens
+      if ("result" in answer) return answer
+      const tookMs = performance.now() - sentMs
+      // The receiver's own time instead of that of the way there and back.
+      return { ...endOf(answer, nowMs + tookMs), durationMs: Math.min(answer.durationMs ?? tookMs, tookMs) }
+    },
+    close() {
+      for (const stream of [...streams.values()]) stream.end()
+    },
+  })
   return {
+    ...sender,
     get openCount() {
       return streams.size
     },
@@ -63,66 +79,15 @@ export function createListenSender(): ListenSender {
       return stream
     },
     answer: (hookId, answer) => streams.get(hookId)?.answer(answer) ?? false,
-    async send(delivery, nowMs) {
-      let answer: ListenAnswer | null = null
-      const attempt = { target: "listener", secrets: [], headers: {} }
-      const outcome = await runAttempt(attempt, async () => {
-        const { hook, webhookId, body } = delivery
-        if (hook.target.kind !== "listen") return wrongKind(hook.target.kind)
-        const stream = streams.get(hook.id)
-        if (stream === undefined) return nobodyListens
-        attempt.headers = headersOf(delivery, nowMs)
-        const { headers } = attempt
-        const end = await stream.deliver({ id: webhookId, attempt: delivery.attempt, headers, body }, hook.timeoutMs)
-        if ("result" in end) return end
-        answer = end
-        return endOf(end)
-      })
-      return answer === null ? outcome : withTimesOf(outcome, answer, nowMs)
-    },
-    async close() {
-      for (const stream of [...streams.values()]) stream.end()
-    },
   }
 }
-
-const headersOf = (delivery: HookDelivery, nowMs: number): Record<string, string> => ({
-  "content-type": "application/json",
-  "user-agent": `weir/${version}`,
-  // As over HTTP, so that what the receiver answers can be read.
-  "accept-encoding": "identity",
-  ...signatureHeaders(delivery, nowMs),
-})
 
 const nobodyListens = refuse("gone", "nobody listens any more")
 
-function endOf({ status, headers, body, error }: ListenAnswer): AttemptEnd {
+function endOf({ status, headers, body, error }: ListenAnswer, atMs: number): AttemptEnd {
   if (status === null) return retry("connect", `the listener reached no receiver: ${error ?? "it does not say why"}`)
-  const end = { status, response: { headers, body } }
-  if (status >= 200 && status < 300) return { result: "delivered", fault: null, detail: null, ...end }
-  if (status === 410) return { ...refuse("gone", "the receiver answered 410: it wants no more deliveries"), ...end }
-  if (status >= 300 && status < 400) {
-    return { ...retry("redirect", `the receiver answered ${status}: redirects are not followed`), ...end }
-  }
-  return { ...retry("status", `the receiver answered ${status}`), ...end }
-}
-
-/** The receiver's own time instead of that of the way there and back, and when it wants to be asked again. */
-function withTimesOf(outcome: AttemptOutcome, answer: ListenAnswer, nowMs: number): AttemptOutcome {
-  const { durationMs } = outcome
-  return {
-    ...outcome,
-    durationMs: answer.durationMs === null ? durationMs : Math.min(Math.round(answer.durationMs), durationMs),
-    retryAfterMs: outcome.result === "retry" ? retryAfterMsOf(answer.headers["retry-after"], nowMs + durationMs) : null,
-  }
-}
-
-/** `Retry-After` (RFC 9110 §10.2.3): whole seconds or a date. Null when there is none, or none that can be read. */
-function retryAfterMsOf(value: string | undefined, nowMs: number): number | null {
-  const text = value?.trim() ?? ""
-  if (/^\d{1,15}$/.test(text)) return Math.min(Number(text) * 1_000, limits.retryAfterMsMax)
-  const atMs = /^[A-Z][a-z]{2}, .{20,32} GMT$/.test(text) ? Date.parse(text) : Number.NaN
-  return Number.isNaN(atMs) ? null : Math.min(Math.max(0, atMs - nowMs), limits.retryAfterMsMax)
+  const end = endOfAnswer({ status, headers, body }, atMs)
+  return end.result === "gone" ? { ...end, result: "refused" } : end
 }
 
 interface OpenStream extends ListenStream {

@@ -5,42 +5,26 @@ import { gunzipSync } from "node:zlib"
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream"
 import { connect, type NatsConnection } from "@nats-io/transport-node"
 import {
+  brokerTests,
   deliveryTo,
   freePort,
   hexHmac,
   natsProgram,
+  nowMs,
   type OwnNatsServer,
   type RawServer,
   startNatsServer,
-  startRawServer,
   webhookId,
 } from "../../../test/queues.ts"
 import { selfSigned } from "../../../test/self-signed.ts"
 import { createOutgoing, type Outgoing, OutgoingError } from "../../base/outgoing.ts"
-import type { AttemptOutcome, Hook, HookDelivery, HookSender, HookTarget } from "./hook.ts"
+import type { AttemptOutcome, Hook, HookDelivery, HookSender, HookTarget, TargetOf } from "./hook.ts"
 import { limits } from "./limits.ts"
 import { createNatsSender } from "./nats-sender.ts"
 
-type NatsTarget = Extract<HookTarget, { readonly kind: "nats" }>
+const { outgoing, closes, newSender, rawServer } = brokerTests(createNatsSender)
 
-const outgoing = createOutgoing({ allowPrivate: true })
-const opened: { close(): unknown }[] = []
-const newSender = (options: { outgoing?: Outgoing; ca?: string } = {}): HookSender => {
-  const sender = createNatsSender({ outgoing, ...options })
-  opened.push(sender)
-  return sender
-}
-const rawServer = (...parts: Parameters<typeof startRawServer>): RawServer => {
-  const server = startRawServer(...parts)
-  opened.push(server)
-  return server
-}
-afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close()
-})
-afterAll(() => outgoing.close())
-
-const target = (url: string, parts: Partial<NatsTarget> = {}): NatsTarget => ({
+const target = (url: string, parts: Partial<TargetOf<"nats">> = {}): TargetOf<"nats"> => ({
   kind: "nats",
   url,
   subject: "weir.events",
@@ -49,7 +33,6 @@ const target = (url: string, parts: Partial<NatsTarget> = {}): NatsTarget => ({
   token: null,
   ...parts,
 })
-const nowMs = 1_800_000_000_000
 
 if (natsProgram === null) console.log("nats-sender.test.ts: nats-server is not installed, the tests on it are skipped")
 else onNats()
@@ -76,7 +59,7 @@ function onNats(): void {
       sender: HookSender,
       parts: Partial<HookDelivery> = {},
       hook: Partial<Hook> = {},
-      own: Partial<NatsTarget> = {},
+      own: Partial<TargetOf<"nats">> = {},
     ): Promise<AttemptOutcome> => sender.send(deliveryTo(target(url(), own), parts, hook), nowMs)
     const messages = async (): Promise<{ subject: string; headers: Record<string, string>; data: Buffer }[]> => {
       const { state } = await manager.streams.info("EVENTS")
@@ -279,7 +262,7 @@ function onNats(): void {
       await tokened.close()
     })
     const weir = { user: "weir", password: "open-sesame" }
-    const send = (url: string, own: Partial<NatsTarget>, ca: string | undefined = certificate.cert) =>
+    const send = (url: string, own: Partial<TargetOf<"nats">>, ca: string | undefined = certificate.cert) =>
       newSender({ outgoing: anywhere, ...(ca === "" ? {} : { ca }) }).send(deliveryTo(target(url, own)), nowMs)
 
     test("user and password are proof, over TLS with the host's certificate", async () => {
@@ -341,8 +324,7 @@ describe("case 62", () => {
       result: "retry",
       fault: "refused-address",
     })
-    const guarded = createOutgoing({ allowPrivate: false })
-    opened.push(guarded)
+    const guarded = closes(createOutgoing({ allowPrivate: false }))
     for (const host of ["127.0.0.1", "0x7f.1", "[::ffff:7f00:1]", "localhost"]) {
       const outcome = await newSender({ outgoing: guarded }).send(
         deliveryTo(target(`nats://${host}:${server.port}`)),
@@ -367,7 +349,7 @@ describe("servers that behave badly", () => {
       },
       (socket) => socket.write(greeting),
     )
-  const send = (server: RawServer, timeoutMs = 300, own: Partial<NatsTarget> = {}): Promise<AttemptOutcome> =>
+  const send = (server: RawServer, timeoutMs = 300, own: Partial<TargetOf<"nats">> = {}): Promise<AttemptOutcome> =>
     newSender().send(deliveryTo(target(`nats://127.0.0.1:${server.port}`, own), {}, { timeoutMs }), nowMs)
   const message = (text: string): string => `MSG REPLY 1 ${Buffer.byteLength(text)}\r\n${text}\r\n`
 
@@ -456,12 +438,12 @@ describe("servers that behave badly", () => {
       },
       (socket) => socket.write(info({ max_payload: 2 * limits.brokerBodyBytesMax })),
     )
-    opened.push({ close: () => beats.map(clearInterval) })
+    closes({ close: () => beats.map(clearInterval) })
     const sender = newSender()
     const body = "x".repeat(limits.brokerBodyBytesMax)
     const faults: (string | null)[] = []
     while (faults.length < 10 && faults.at(-1) !== "busy") {
-      const own = deliveryTo(target(`nats://127.0.0.1:${server.port}`), { body }, { timeoutMs: 150 })
+      const own = deliveryTo(target(`nats://127.0.0.1:${server.port}`), { body }, { timeoutMs: 400 })
       const outcome = await sender.send(own, nowMs)
       expect(outcome.result).toBe("retry")
       faults.push(outcome.fault)

@@ -1,14 +1,12 @@
-// What the senders to queues share: the form that an event has there, what goes along with it, and how an attempt is
-// told. A queue has no headers of its own, so the headers of a delivery travel as attributes of the message.
+// What the senders to queues share: the form that an event has there, and what goes along with it. A queue has no headers
+// of its own, so the headers of a delivery travel as attributes of the message.
 
 import { createHash } from "node:crypto"
-import { promisify } from "node:util"
-import { gzip } from "node:zlib"
-import { OutgoingError, type OutgoingFault } from "../../base/outgoing.ts"
-import type { AttemptOutcome, HookDelivery, HookKind } from "./hook.ts"
+import { isObject } from "../../base/json.ts"
+import { packed } from "./attempt.ts"
+import type { HookDelivery } from "./hook.ts"
 import { limits } from "./limits.ts"
 import { signatureHeaders } from "./sign.ts"
-import { WireError } from "./wire.ts"
 
 /**
  * The event as text for a queue that carries text (SQS, SNS, Redis): the JSON itself, or base64 of its gzip where the
@@ -21,9 +19,6 @@ export async function queueText({ body, hook }: HookDelivery): Promise<string> {
   if (hook.compression === "gzip") return (await packed(body)).toString("base64")
   return changedByQueues.test(body) ? Buffer.from(body).toString("base64") : body
 }
-
-/** The gzip of a text. Not on this thread: a big one would hold up everything else. */
-export const packed: (text: string) => Promise<Buffer> = promisify(gzip)
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the pattern is about
 const changedByQueues = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/
@@ -70,96 +65,12 @@ export const groupId = (name: string): string =>
     ? name
     : `sha256:${createHash("sha256").update(name).digest("base64url")}`
 
-/** An attempt while it runs. */
-export interface Attempt {
-  /** Where it goes, as it may be shown. */
-  readonly target: string
-  /** What must never be shown, whoever says it: receivers may repeat what they were sent. */
-  readonly secrets: readonly string[]
-  /** What goes along with the event, for people to look at. */
-  headers: Readonly<Record<string, string>>
-}
-
-/** How an attempt ended: the members of an outcome that are the sender's to say. The response is not yet cut. */
-export type AttemptEnd = Pick<AttemptOutcome, "result" | "fault" | "detail"> &
-  Partial<Pick<AttemptOutcome, "status" | "response">>
-
-/** A failure after which another attempt may succeed. */
-export const retry = (fault: string, detail: string): AttemptEnd => ({ result: "retry", fault, detail })
-
-/** A failure that belongs to the delivery itself. */
-export const refuse = (fault: string, detail: string): AttemptEnd => ({ result: "refused", fault, detail })
-
-/** A delivery to a sender of another kind. */
-export const wrongKind = (kind: HookKind): AttemptEnd =>
-  refuse("target", `this sender does not reach a target: ${kind}`)
-
-/**
- * Runs one attempt and makes its outcome, also of what it throws. All that is shown is cut to the limits and free of the
- * attempt's secrets.
- */
-export async function runAttempt(attempt: Attempt, run: () => Promise<AttemptEnd>): Promise<AttemptOutcome> {
-  const startedMs = performance.now()
-  const end = await run().catch(endOfError)
-  return {
-    result: end.result,
-    status: end.status ?? null,
-    fault: end.fault,
-    detail: end.detail === null ? null : shown(attempt, end.detail, limits.detailShownCharsMax),
-    // None of the queues has a way to say when to come back.
-    retryAfterMs: null,
-    durationMs: Math.round(performance.now() - startedMs),
-    request: { target: attempt.target, headers: attempt.headers },
-    response: end.response == null ? null : shownResponse(attempt, end.response),
+/** The members of a JSON object, as services and servers answer; none when the text is something else. */
+export function membersOf(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : {}
+  } catch {
+    return {}
   }
-}
-
-function endOfError(error: unknown): AttemptEnd {
-  if (error instanceof WireError) return retry(error.fault, error.message)
-  if (error instanceof OutgoingError) return retry(error.fault, outgoingSentences[error.fault])
-  // A secret that does not sign, say: an operator can replace it.
-  return retry("internal", `the delivery could not be sent: ${error instanceof Error ? error.message : error}`)
-}
-
-const outgoingSentences: Readonly<Record<OutgoingFault, string>> = {
-  "refused-url": "the address is not one that may be called",
-  "refused-address": "the host has an address that is not public",
-  dns: "the host's name was not resolved",
-  connect: "no connection came about",
-  tls: "the TLS handshake failed",
-  timeout: "there was no answer in time",
-  reset: "the connection ended before the answer",
-  protocol: "the answer was no HTTP",
-}
-
-const shownResponse = (
-  attempt: Attempt,
-  { headers, body }: NonNullable<AttemptOutcome["response"]>,
-): NonNullable<AttemptOutcome["response"]> => ({
-  headers: Object.fromEntries(
-    Object.entries(headers)
-      .filter(([name]) => name !== "set-cookie")
-      .slice(0, limits.headersShownMax)
-      .map(([name, value]) => [
-        shown(attempt, name, limits.headerShownCharsMax),
-        shown(attempt, value, limits.headerShownCharsMax),
-      ]),
-  ),
-  body: shown(attempt, body, limits.responseShownCharsMax),
-})
-
-/**
- * A stranger's text: without our secrets, cut to a bound, well-formed, and with no control character but tab and line
- * feeds, since it ends up in databases and on terminals.
- */
-function shown({ secrets }: Attempt, text: string, charsMax: number): string {
-  let clean = text
-  for (const secret of secrets) if (secret !== "") clean = clean.replaceAll(secret, "[masked]")
-  return (
-    clean
-      .slice(0, charsMax)
-      .toWellFormed()
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
-      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g, "\ufffd")
-  )
 }

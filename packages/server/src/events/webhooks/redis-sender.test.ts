@@ -3,41 +3,23 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test"
 import { gunzipSync } from "node:zlib"
 import { type OwnRedisServer, redisProgram, startRedisServer } from "../../../../../contract/suites/bus/redis-server.ts"
-import { deliveryTo, freePort, hexHmac, type RawServer, startRawServer, webhookId } from "../../../test/queues.ts"
+import { brokerTests, deliveryTo, freePort, hexHmac, nowMs, type RawServer, webhookId } from "../../../test/queues.ts"
 import { selfSigned } from "../../../test/self-signed.ts"
 import { randomId } from "../../base/ids.ts"
 import { createOutgoing, type Outgoing, OutgoingError } from "../../base/outgoing.ts"
-import type { AttemptOutcome, HookSender, HookTarget } from "./hook.ts"
+import type { AttemptOutcome, HookSender, HookTarget, TargetOf } from "./hook.ts"
 import { limits } from "./limits.ts"
 import { createRedisSender } from "./redis-sender.ts"
 
-type RedisTarget = Extract<HookTarget, { readonly kind: "redis" }>
+const { outgoing, closes, newSender, rawServer } = brokerTests(createRedisSender)
 
-const outgoing = createOutgoing({ allowPrivate: true })
-const opened: { close(): unknown }[] = []
-const newSender = (options: { outgoing?: Outgoing; ca?: string } = {}): HookSender => {
-  const sender = createRedisSender({ outgoing, ...options })
-  opened.push(sender)
-  return sender
-}
-const rawServer = (...parts: Parameters<typeof startRawServer>): RawServer => {
-  const server = startRawServer(...parts)
-  opened.push(server)
-  return server
-}
-afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close()
-})
-afterAll(() => outgoing.close())
-
-const target = (url: string, parts: Partial<RedisTarget> = {}): RedisTarget => ({
+const target = (url: string, parts: Partial<TargetOf<"redis">> = {}): TargetOf<"redis"> => ({
   kind: "redis",
   url,
   stream: "events",
   lengthMax: null,
   ...parts,
 })
-const nowMs = 1_800_000_000_000
 
 const sharedUrl = process.env.WEIR_TEST_REDIS_URL
 if (sharedUrl === undefined) {
@@ -263,7 +245,7 @@ describe("TLS", () => {
         error() {},
       },
     })
-    opened.push({ close: () => server.stop(true) })
+    closes({ close: () => server.stop(true) })
     return { port: server.port, heard }
   }
   // Every name is on the loopback, so what tells hosts apart is the name and never the address.
@@ -335,8 +317,7 @@ describe("case 62", () => {
 
   test("case 62: every spelling of a private address is refused", async () => {
     const server = rawServer((socket) => socket.write("$3\r\n1-0\r\n"))
-    const guarded = createOutgoing({ allowPrivate: false })
-    opened.push(guarded)
+    const guarded = closes(createOutgoing({ allowPrivate: false }))
     const sender = newSender({ outgoing: guarded })
     const hosts = [
       "127.0.0.1",
@@ -406,7 +387,7 @@ describe("servers that behave badly", () => {
         error() {},
       },
     })
-    opened.push({ close: () => server.stop(true) })
+    closes({ close: () => server.stop(true) })
     function pump(socket: { write(bytes: Uint8Array): number }): void {
       for (let round = 0; round < 100 && !isClosed; round++) {
         const written = socket.write(chunk)

@@ -4,37 +4,20 @@
 import { describe, expect, test } from "bun:test"
 import { createHash, createHmac, createPublicKey, verify } from "node:crypto"
 import { Webhook } from "standardwebhooks"
-import type { HookDelivery, HookSecret, HookSigner } from "./hook.ts"
-import { newHookSecret, signatureHeaders } from "./sign.ts"
+import type { HookSecret, HookSigner } from "./hook.ts"
+import { newHookSecret, type Signed, signatureHeaders } from "./sign.ts"
 
 const hmac = (secret: string): HookSecret => ({ id: "a", alg: "hmac", secret })
 const ed25519 = (secret: string): HookSecret => ({ id: "b", alg: "ed25519", secret })
 const api = { apiKey: "a1b2c3d4e5f6", secret: "0123456789abcdefghijklmnopqrstuv" }
 
-function delivery(signer: Partial<HookSigner>, parts: Partial<HookDelivery> = {}): HookDelivery {
-  return {
-    appId: 1,
-    hook: {
-      id: "018f6a5e-0000-7000-8000-000000000001",
-      appId: 1,
-      enabled: true,
-      product: "all",
-      eventTypes: [],
-      sendsCustomEvents: true,
-      target: { kind: "webhook", url: "https://backend.example.com/hook" },
-      timeoutMs: 6_000,
-      compression: "none",
-      ordered: false,
-    },
-    signer: { api: null, own: [], ...signer },
-    webhookId: "msg_p5jXN8AQM9LWM0D4loKWxJek",
-    attempt: 1,
-    type: "message.new",
-    stream: "channel:messaging:general",
-    body: '{"test": 2432232314}',
-    ...parts,
-  }
-}
+const delivery = (signer: Partial<HookSigner>, parts: Partial<Signed> = {}): Signed => ({
+  signer: { api: null, own: [], ...signer },
+  webhookId: "msg_p5jXN8AQM9LWM0D4loKWxJek",
+  attempt: 1,
+  body: '{"test": 2432232314}',
+  ...parts,
+})
 
 const reference = {
   atMs: 1_614_265_330_000,

@@ -1,36 +1,33 @@
 // Against a local HTTP server that checks each request as the service does, and makes the envelope that subscribers get.
 
-import { afterAll, beforeEach, describe, expect, test } from "bun:test"
+import { beforeEach, describe, expect, test } from "bun:test"
 import { gunzipSync } from "node:zlib"
-import { deliveryTo, hexHmac, signatureFault, startFakeService, webhookId } from "../../../test/queues.ts"
-import { createOutgoing, type Outgoing, OutgoingError } from "../../base/outgoing.ts"
-import type { HookTarget } from "./hook.ts"
+import {
+  awsKeys,
+  deliveryTo,
+  fakeServiceForTests,
+  hexHmac,
+  nowMs,
+  signatureFault,
+  webhookId,
+} from "../../../test/queues.ts"
+import { type Outgoing, OutgoingError } from "../../base/outgoing.ts"
+import type { TargetOf } from "./hook.ts"
 import { limits } from "./limits.ts"
 import { createSnsSender } from "./sns-sender.ts"
 
-type SnsTarget = Extract<HookTarget, { readonly kind: "sns" }>
-
-const fake = startFakeService()
-const outgoing = createOutgoing({ allowPrivate: true })
+const { fake, outgoing } = fakeServiceForTests()
 const sender = createSnsSender({ outgoing })
-afterAll(async () => {
-  await sender.close()
-  await outgoing.close()
-  await fake.close()
-})
-
-const secretAccessKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-const target = (name = "events", parts: Partial<SnsTarget> = {}): SnsTarget => ({
+const { secretAccessKey } = awsKeys
+const target = (name = "events", parts: Partial<TargetOf<"sns">> = {}): TargetOf<"sns"> => ({
   kind: "sns",
   topicArn: `arn:aws:sns:eu-central-1:123456789012:${name}`,
   region: "eu-central-1",
   groupByType: false,
   endpoint: fake.url,
-  accessKeyId: "AKIDEXAMPLE",
-  secretAccessKey,
+  ...awsKeys,
   ...parts,
 })
-const nowMs = 1_800_000_000_000
 const document = (text: string, status = 200): Response =>
   new Response(`<?xml version="1.0"?>\n${text}`, { status, headers: { "content-type": "text/xml" } })
 const taken = (): Response =>
@@ -58,7 +55,6 @@ function attributesOf(form: URLSearchParams): Record<string, string> {
 }
 
 beforeEach(() => {
-  fake.requests.length = 0
   fake.answer = taken
 })
 

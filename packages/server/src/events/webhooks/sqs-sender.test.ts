@@ -1,32 +1,32 @@
 // Against a local HTTP server that checks each request as the service does: the signature is computed anew from the
 // documentation's recipe, and the message is read as a receiver reads it.
 
-import { afterAll, beforeEach, describe, expect, test } from "bun:test"
+import { beforeEach, describe, expect, test } from "bun:test"
 import { createHash } from "node:crypto"
 import { gunzipSync } from "node:zlib"
 import { Webhook } from "standardwebhooks"
-import { deliveryTo, hexHmac, hookSecret, signatureFault, startFakeService, webhookId } from "../../../test/queues.ts"
+import {
+  awsKeys,
+  deliveryTo,
+  fakeServiceForTests,
+  hexHmac,
+  hookSecret,
+  signatureFault,
+  webhookId,
+} from "../../../test/queues.ts"
 import { createOutgoing } from "../../base/outgoing.ts"
 import type { HookTarget } from "./hook.ts"
 import { limits } from "./limits.ts"
 import { createSqsSender } from "./sqs-sender.ts"
 
-const fake = startFakeService()
-const outgoing = createOutgoing({ allowPrivate: true })
+const { fake, outgoing } = fakeServiceForTests()
 const sender = createSqsSender({ outgoing })
-afterAll(async () => {
-  await sender.close()
-  await outgoing.close()
-  await fake.close()
-})
-
-const secretAccessKey = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+const { secretAccessKey } = awsKeys
 const target = (name = "events"): HookTarget => ({
   kind: "sqs",
   queueUrl: `${fake.url}/123456789012/${name}`,
   region: "eu-central-1",
-  accessKeyId: "AKIDEXAMPLE",
-  secretAccessKey,
+  ...awsKeys,
 })
 const nowMs = Date.now()
 const md5 = (text: string): string => createHash("md5").update(text).digest("hex")
@@ -39,7 +39,6 @@ const errorAnswer = (status: number, code: string, message = "as said"): (() => 
 const lastMessage = () => JSON.parse(fake.requests.at(-1)?.body ?? "null")
 
 beforeEach(() => {
-  fake.requests.length = 0
   fake.answer = taken
 })
 

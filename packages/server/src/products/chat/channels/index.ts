@@ -43,8 +43,8 @@ export interface ChatParts {
   readonly sockets: Pick<Sockets, "subscribe" | "unsubscribe" | "subscriberCount" | "subscribers">
   readonly relay: Pick<Relay, "tell">
   readonly announce: Announce
-  /** Asks the app's backend about each message before it is sent; nobody is asked when absent. */
-  readonly beforeSend?: BeforeSend
+  /** Asks the app's backend about each message before it is sent. */
+  readonly beforeSend: BeforeSend
   /** An id for a message that comes without one; a UUID when absent. */
   readonly newId?: () => string
 }
@@ -94,7 +94,7 @@ export function createChat({
     watcherCount: (appId: number, cid: string) => sockets.subscriberCount(topics.channel(appId, cid)),
     markWritten,
     tellBackends: createTellBackends(people),
-    beforeSend: beforeSend ?? null,
+    beforeSend,
     newId,
   }
   return {

@@ -60,8 +60,8 @@ export interface MessageParts {
   readonly watcherCount: (appId: number, cid: string) => number
   /** An id for a message that comes without one. */
   readonly newId: () => string
-  /** Asks the app's backend about each message before it is sent; null: nobody is asked. */
-  readonly beforeSend: BeforeSend | null
+  /** Asks the app's backend about each message before it is sent. */
+  readonly beforeSend: BeforeSend
   /** Whoever writes has read what was there (contract/chat.md §4.14). */
   readonly markWritten: (tx: Tx, message: MessageRow) => Promise<unknown>
   readonly tellBackends: TellBackends
@@ -118,8 +118,8 @@ export const messageRoutes = (parts: MessageParts): Route[] => [
         channel,
         type: request.type === "system" ? "system" : "regular",
       })
-      if (parts.beforeSend === null || isFrozenFor(context)) return { draft, rejection: null }
-      return askBeforeSend(parts, parts.beforeSend, context, draft)
+      if (isFrozenFor(context)) return { draft, rejection: null }
+      return askBeforeSend(parts, context, draft)
     },
     async handle({ appId, principal, access, draft, rejection, tx, now }) {
       const reason = isFrozenFor({ principal, access }) ? frozenReason : rejection
@@ -230,7 +230,6 @@ interface Judged {
  */
 function askBeforeSend(
   parts: MessageParts,
-  beforeSend: BeforeSend,
   context: RouteContext<typeof operations.sendMessage> & { readonly access: ChannelAccess },
   draft: MessageRow,
 ): Awaitable<Judged> {
@@ -252,7 +251,7 @@ function askBeforeSend(
   async function asked({ url, attemptTimeoutMs, onFailure }: BeforeSendSettings): Promise<Judged> {
     if (request.id !== undefined && (await parts.messages.get(appId, request.id)) !== null) return unchanged
     const message = draftResponse(draft, await parts.people.many(appId, peopleIn(draft)), now)
-    const reply = await beforeSend.ask({
+    const reply = await parts.beforeSend.ask({
       purpose: "before-message-send",
       appId,
       url,
@@ -270,7 +269,7 @@ function askBeforeSend(
     return unchanged
   }
 
-  return chain(beforeSend.settingsOf(appId), (settings) => (settings === null ? unchanged : asked(settings)))
+  return chain(parts.beforeSend.settingsOf(appId), (settings) => (settings === null ? unchanged : asked(settings)))
 }
 
 const unanswered = (fault: string, detail: string): ApiError =>

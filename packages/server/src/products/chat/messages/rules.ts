@@ -2,6 +2,7 @@
 
 import { ApiError, type chat, type InputOf, inputError, chat as wire, limits as wireLimits } from "@weir/protocol"
 import type { Static } from "typebox"
+import { isObject } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import { inputReader } from "../../../request/input.ts"
 import { parseTimestamp } from "../../../store/filter.ts"
@@ -226,9 +227,6 @@ const nothings: Readonly<Record<string, unknown>> = {
 
 const readSend = inputReader(wire.sendMessage)
 const noQuery = new Map<string, readonly string[]>()
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
 const idOf = (mentioned: unknown): unknown => (isObject(mentioned) ? mentioned.id : mentioned)
 const rejectionText = (text: unknown): string | null =>
   typeof text === "string" && text !== "" ? text.slice(0, chatLimits.textCharsMax).toWellFormed() : null

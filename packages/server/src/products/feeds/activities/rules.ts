@@ -11,7 +11,7 @@ import {
 import type { Static } from "typebox"
 import { Compile } from "typebox/compile"
 import { can, type Decision, granted, hide, mayKnow, type Resource } from "../../../authorize/decide.ts"
-import { jsonWithin } from "../../../base/json.ts"
+import { isObject, jsonWithin } from "../../../base/json.ts"
 import type { UserResponse } from "../../../core/users/index.ts"
 import {
   actions,
@@ -208,9 +208,8 @@ function setAt(object: Record<string, unknown>, path: readonly string[], value: 
   const [name = "", ...rest] = path
   if (rest.length > 0) {
     const inner = Object.hasOwn(object, name) ? object[name] : undefined
-    const isObject = typeof inner === "object" && inner !== null && !Array.isArray(inner)
-    if (!isObject && value === undefined) return
-    const next = isObject ? (inner as Record<string, unknown>) : {}
+    if (!isObject(inner) && value === undefined) return
+    const next = isObject(inner) ? inner : {}
     setAt(next, rest, value)
     object[name] = next
   } else if (value === undefined || value === null) delete object[name]

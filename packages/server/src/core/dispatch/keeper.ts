@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts"
 import type { Logger } from "../../base/log.ts"
 import type { DeliveryKeeper, HeldDelivery, LoggedAttempt } from "../../events/webhooks/engine.ts"
 import type { Database } from "../../store/database.ts"
+import { hookLimits } from "../webhooks/index.ts"
 import { limits } from "./limits.ts"
 import {
   buryPending,
@@ -35,10 +36,11 @@ export function createKeeper(db: Database, nodeId: string): DeliveryKeeper {
       const { rows, nextStream } = await takeOrdered(db, { hookId, nodeId, now, leaseMs, limit }, afterStream)
       return { held: rows.map(heldOf), nextStream }
     },
-    write: (results) =>
+    write: (results, mayWait) =>
       writeEnds(
         db,
         nodeId,
+        mayWait,
         results.map((result) => ({
           event_id: result.eventId,
           hook_id: result.hookId,
@@ -77,7 +79,7 @@ export interface Pruned {
   readonly deleted: number
 }
 
-/** Keeps the deliveries of all hooks within the bounds of limits.ts. `now` is in milliseconds. */
+/** Keeps the deliveries of all hooks within the bounds of hookLimits. `now` is in milliseconds. */
 export async function prune(db: Database, now: number): Promise<Pruned> {
   let expired = 0
   let overflowed = 0
@@ -90,21 +92,21 @@ export async function prune(db: Database, now: number): Promise<Pruned> {
     if (!hook.exists) await drop(null, Number.MAX_SAFE_INTEGER)
     else {
       expired += await upTo(Number.MAX_SAFE_INTEGER, () =>
-        buryPending(db, id, { createdBefore: now - limits.pendingKeptMs }, "expired", now),
+        buryPending(db, id, { createdBefore: now - hookLimits.pendingKeptMs }, "expired", now),
       )
       const over = async (state: DeliveryState, max: number): Promise<number> =>
         Math.max(0, (await countDeliveries(db.read, id, state)) - max)
-      overflowed += await upTo(await over("pending", limits.pendingPerHookMax), (rest) =>
+      overflowed += await upTo(await over("pending", hookLimits.pendingPerHookMax), (rest) =>
         buryPending(db, id, { oldest: rest }, "backlog", now),
       )
-      await drop("delivered", await over("delivered", limits.deliveredPerHookMax))
-      await drop("dead", await over("dead", limits.deadPerHookMax))
+      await drop("delivered", await over("delivered", hookLimits.deliveredPerHookMax))
+      await drop("dead", await over("dead", hookLimits.deadPerHookMax))
     }
     hook = await nextHookWithDeliveries(db.read, id)
   }
   for (const [state, keptMs] of [
-    ["delivered", limits.deliveredKeptMs],
-    ["dead", limits.deadKeptMs],
+    ["delivered", hookLimits.deliveredKeptMs],
+    ["dead", hookLimits.deadKeptMs],
   ] as const) {
     deleted += await upTo(Number.MAX_SAFE_INTEGER, () => deleteFinished(db, state, now - keptMs))
   }

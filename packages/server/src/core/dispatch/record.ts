@@ -1,12 +1,13 @@
 // What is done inside every transaction that emits: the deliveries of its events are rows of the same commit. An app
 // without hooks pays for one look into a map.
 
-import { type Awaitable, isPromise } from "../../base/chain.ts"
+import { type Awaitable, chain, isPromise } from "../../base/chain.ts"
 import type { Engine, HeldDelivery } from "../../events/webhooks/engine.ts"
 import type { Hook } from "../../events/webhooks/hook.ts"
 import { limits as engineLimits } from "../../events/webhooks/limits.ts"
 import type { EmittingListener, OutboxEvent, Tx } from "../../store/database.ts"
-import type { HooksCache, HooksOfApp } from "./cache.ts"
+import type { HooksCache, HooksOfApp } from "../webhooks/index.ts"
+import { newDelivery } from "./rules.ts"
 import { type DeliveryRow, insertDeliveries, insertHookEvents } from "./store.ts"
 
 export interface RecorderParts {
@@ -38,7 +39,8 @@ export function createRecorder({ hooks, engine, nodeId }: RecorderParts): Emitti
       for (const hook of by) {
         const isHeld = engine.hasRoom(hook, body.length)
         const dueAt = engine.now() + (isHeld ? engineLimits.leaseMs : 0)
-        rows.push(newDelivery(event, hook.id, eventId, "event", now, dueAt, isHeld ? nodeId : null))
+        const plan = { eventId, hookId: hook.id, source: "event", leasedBy: isHeld ? nodeId : null } as const
+        rows.push(newDelivery(event, plan, now, dueAt))
         if (isHeld) {
           const { appId, type, stream } = event
           held.push({ eventId, hookId: hook.id, appId, type, stream, body, attempts: 0, log: [] })
@@ -57,52 +59,26 @@ export function createRecorder({ hooks, engine, nodeId }: RecorderParts): Emitti
     if (told.length === 0) return
     const apps = new Map<number, Awaitable<HooksOfApp>>()
     for (const { appId } of told) if (!apps.has(appId)) apps.set(appId, hooks.of(appId))
-    const wantedOf = (known: ReadonlyMap<number, HooksOfApp>): Wanted[] =>
-      told.flatMap((event) => {
+    const write = (known: ReadonlyMap<number, HooksOfApp>): Awaitable<void> => {
+      const wanted = told.flatMap((event) => {
         const by = known.get(event.appId)?.wanting(event.type) ?? []
         return by.length === 0 ? [] : [{ event, by }]
       })
-    if (![...apps.values()].some(isPromise)) {
-      const wanted = wantedOf(apps as Map<number, HooksOfApp>)
-      return wanted.length === 0 ? undefined : record(tx, wanted, now)
+      if (wanted.length > 0) return record(tx, wanted, now)
     }
-    const known = [...apps].map(async ([appId, found]): Promise<[number, HooksOfApp]> => [appId, await found])
-    return Promise.all(known).then((pairs) => {
-      const wanted = wantedOf(new Map(pairs))
-      return wanted.length === 0 ? undefined : record(tx, wanted, now)
-    })
+    return chain(allOf(apps), write)
   }
+}
+
+/** A map of what is there or promised, as one that is there or promised. */
+function allOf<K, V>(map: ReadonlyMap<K, Awaitable<V>>): Awaitable<ReadonlyMap<K, V>> {
+  if (![...map.values()].some(isPromise)) return map as ReadonlyMap<K, V>
+  return Promise.all([...map].map(async ([key, value]): Promise<[K, V]> => [key, await value])).then(
+    (pairs) => new Map(pairs),
+  )
 }
 
 interface Wanted {
   readonly event: OutboxEvent
   readonly by: readonly Hook[]
 }
-
-/** A delivery that nobody has tried. Times in milliseconds; `dueAt` is the end of the lease when a node holds it. */
-export const newDelivery = (
-  { appId, type, stream }: Pick<OutboxEvent, "appId" | "type" | "stream">,
-  hookId: string,
-  eventId: number,
-  source: DeliveryRow["source"],
-  now: number,
-  dueAt: number,
-  leasedBy: string | null,
-): DeliveryRow => ({
-  event_id: eventId,
-  hook_id: hookId,
-  app_id: appId,
-  type,
-  stream,
-  state: "pending",
-  source,
-  attempts: 0,
-  due_at: dueAt,
-  leased_by: leasedBy,
-  status: null,
-  fault: null,
-  log: "[]",
-  created_at: now,
-  finished_at: null,
-  replayed_at: null,
-})

@@ -1,0 +1,5 @@
+export { createKeeper, createPruner } from "./keeper.ts"
+export { createRecorder } from "./record.ts"
+export { type DispatchRouteParts, dispatchRoutes } from "./routes.ts"
+export { parseWebhookId, webhookIdOf } from "./rules.ts"
+export { type DeliveryRow, type DeliveryState, freeLeases } from "./store.ts"
