@@ -14,12 +14,15 @@ export const limits = {
   keysCachedMax: 10_000,
   /** How often a node looks whether the file of master keys has changed. */
   ringLookEveryMs: 2_000,
-  /** How often a node says which master keys it has, though nothing changed. */
-  nodeReportEveryMs: 60_000,
+  /**
+   * How often a node says which master keys it has, though nothing changed: well within nodeStartMs, because a node that
+   * has its database for itself holds no lease, and this is the only sign that it runs.
+   */
+  nodeReportEveryMs: 5_000,
   nodeReportsKeptMs: 24 * 60 * 60_000,
   /** Nodes that are looked at before the master key changes. */
   nodeReportsMax: 1_000,
-  /** A node that said so within this time may be serving though it holds no lease yet, clocks that differ included. */
+  /** A node that said so within this time may be serving though it holds no lease, clocks that differ included. */
   nodeStartMs: 15_000,
   /** How long a rotation waits for the nodes to follow: until those that died have been forgotten, and more. */
   followMs: 60_000,
