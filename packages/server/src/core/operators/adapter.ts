@@ -4,11 +4,12 @@
 import { ApiError } from "@weir/protocol"
 import { type CleanedWhere, createAdapterFactory } from "better-auth/adapters"
 import type { Clock } from "../../base/clock.ts"
-import { type MasterKey, open, seal, sealContext } from "../../base/crypto.ts"
+import { type MasterKey, open, seal } from "../../base/crypto.ts"
 import { randomId } from "../../base/ids.ts"
 import type { Database, Tx } from "../../store/database.ts"
 import { requireSealable } from "../keys/index.ts"
 import type { OperatorSessions } from "./cache.ts"
+import { totpContext } from "./login.ts"
 import {
   type Condition,
   countRecords,
@@ -28,9 +29,6 @@ export interface AdapterParts {
   readonly masterKey: MasterKey
   readonly sessions: OperatorSessions
 }
-
-/** The row that a TOTP secret is sealed for. */
-export const totpContext = (id: string): string => sealContext("operator-totp", id)
 
 type Kind = "text" | "number" | "date" | "flag" | "sealed"
 type Columns = Readonly<Record<string, readonly [column: string, kind: Kind]>>

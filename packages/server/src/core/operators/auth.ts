@@ -1,22 +1,26 @@
 // The login itself is better-auth's (https://www.better-auth.com): passwords, second factors, passkeys and single sign-on.
 // This file sets it up over our database and keeps its secrets sealed. What of it can be reached, and by whom, is the
-// business of access.ts; its own tables, limits and origin checks are not used.
+// business of access.ts; its own tables, limits and origin checks are not used. Only login.ts loads it.
 
 import { passkey } from "@better-auth/passkey"
 import { betterAuth } from "better-auth"
 import { APIError, createAuthMiddleware } from "better-auth/api"
 import { symmetricDecrypt } from "better-auth/crypto"
 import { genericOAuth, twoFactor } from "better-auth/plugins"
-import type { Clock } from "../../base/clock.ts"
-import { type MasterKey, open, seal, sealContext } from "../../base/crypto.ts"
-import { secret64 } from "../../base/ids.ts"
-import type { Logger } from "../../base/log.ts"
-import type { Turns } from "../../base/turns.ts"
-import type { Database } from "../../store/database.ts"
-import { requireSealable } from "../keys/index.ts"
-import { createAdapter, totpContext } from "./adapter.ts"
-import type { OperatorSessions } from "./cache.ts"
+import { open } from "../../base/crypto.ts"
+import { createAdapter } from "./adapter.ts"
 import { limits } from "./limits.ts"
+import {
+  type AuthParts,
+  addressHeader,
+  basePath,
+  cookiePrefix,
+  type Login,
+  type SsoSettings,
+  ssoProviderId,
+  totpContext,
+  wrongLogin,
+} from "./login.ts"
 import {
   emailOf,
   hashPassword,
@@ -26,73 +30,11 @@ import {
   stepOfCode,
   verifyPassword,
 } from "./rules.ts"
-import {
-  insertSecret,
-  selectInviteTo,
-  selectOperator,
-  selectSecret,
-  selectTwoFactor,
-  takeLink,
-  takeStep,
-} from "./store.ts"
+import { selectInviteTo, selectOperator, selectTwoFactor, takeLink, takeStep } from "./store.ts"
 
-/** Single sign-on by OpenID Connect (Core 1.0, Discovery 1.0): code flow with PKCE. */
-export interface SsoSettings {
-  readonly issuer: string
-  readonly clientId: string
-  readonly clientSecret: string
-  /** On the button. */
-  readonly name: string
-}
-
-export interface AuthParts {
-  readonly db: Database
-  readonly clock: Clock
-  readonly log: Logger
-  readonly masterKey: MasterKey
-  readonly sessions: OperatorSessions
-  readonly hashing: Turns
-  /** Origin that the settings name; null: operators come by localhost, or by a name that only their proxy knows. */
-  readonly publicOrigin: string | null
-  readonly sso: SsoSettings | null
-}
-
-export interface Auth {
-  /** Signs the cookies. */
-  readonly secret: string
-  /** Answers a request below basePath; its headers and body must have been made for it (access.ts). */
-  handler(request: Request): Promise<Response>
-  /** Whether single sign-on works: asks the provider when it has not answered yet, now and then. Never throws. */
-  connectSso(): Promise<boolean>
-  /** Whether the code is the operator's present one and counts for the first time. */
-  takeTotp(operatorId: string, code: string): Promise<boolean>
-  hash(password: string): Promise<string>
-  verify(hash: string, password: string): Promise<boolean>
-}
-
-export const basePath = "/dashboard/api/auth"
-export const ssoProviderId = "sso"
-/** The caller's address, put in front of the library by access.ts and by nobody else. */
-export const addressHeader = "x-weir-address"
-const secretContext = sealContext("operator-secret", 1)
-export const cookiePrefix = "__Host-weir_"
-
-/** Where this module's sealed values lie, for the rotation of the master key. */
-export const sealedOperatorPlaces = [
-  { table: "operator_secrets", key: ["id"], sealed: "sealed", also: [], context: () => secretContext },
-  {
-    table: "operator_two_factors",
-    key: ["id"],
-    sealed: "sealed",
-    also: [],
-    context: ({ id }: Readonly<Record<string, string | number>>) => totpContext(String(id)),
-  },
-] as const
-
-/** Builds the login. Throws when its secret cannot be opened. */
-export async function createAuth(parts: AuthParts): Promise<Auth> {
+/** Builds the login. `secret` signs its cookies. */
+export function createAuth(parts: AuthParts, secret: string): Login {
   const { db, clock, log, masterKey, publicOrigin, sso } = parts
-  const secret = await authSecret(parts)
   // While many hash, another one is told to come back instead of taking more memory.
   const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
     const done = await parts.hashing.take(async () => ({ value: await work() }))
@@ -295,7 +237,6 @@ export async function createAuth(parts: AuthParts): Promise<Auth> {
   }
 
   return {
-    secret,
     handler: (request) => current.handler(request),
     async connectSso() {
       if (sso === null || isConnected) return isConnected
@@ -312,9 +253,6 @@ export async function createAuth(parts: AuthParts): Promise<Auth> {
     verify,
   }
 }
-
-/** What a wrong login is told, whatever was wrong with it. */
-export const wrongLogin = "the email or the password is wrong"
 
 const oauthConfig = ({ issuer, clientId, clientSecret, name }: SsoSettings) => ({
   providerId: ssoProviderId,
@@ -354,18 +292,4 @@ async function operatorOfSecondStep({ context, getSignedCookie }: SecondStepCont
   if (token) return (await internalAdapter.findSession(token))?.user.id ?? null
   const identifier = await getSignedCookie(context.createAuthCookie("two_factor").name, secret)
   return identifier ? ((await internalAdapter.findVerificationValue(identifier))?.value ?? null) : null
-}
-
-/** The secret that signs cookies: made once, sealed, and the same on all nodes. A new master key does not change it. */
-async function authSecret({ db, masterKey, clock }: AuthParts): Promise<string> {
-  const known = await selectSecret(db.read)
-  if (known !== undefined) return open(masterKey, known.sealed, secretContext)
-  const sealed = seal(masterKey, secret64(), secretContext)
-  await db.transact(async (tx) => {
-    await requireSealable(tx, sealed, clock.now())
-    await insertSecret(tx, sealed)
-  })
-  const row = await selectSecret(db.read)
-  if (row === undefined) throw new Error("the operators' secret is gone")
-  return open(masterKey, row.sealed, secretContext)
 }

@@ -1,5 +1,5 @@
 export { type Access, accessBase } from "./access.ts"
-export { type SsoSettings, sealedOperatorPlaces } from "./auth.ts"
+export { type SsoSettings, sealedOperatorPlaces } from "./login.ts"
 export { migrations as operatorMigrations } from "./migrations.ts"
 export { createOperators, type Operators, type OperatorsParts } from "./operators.ts"
 export { makeResetLink, operatorRoutes } from "./routes.ts"

@@ -3,8 +3,8 @@
 
 import { inputError } from "@weir/protocol"
 import type { AccessTools } from "./access.ts"
-import { cookiePrefix, ssoProviderId, wrongLogin } from "./auth.ts"
 import { limits } from "./limits.ts"
+import { cookiePrefix, ssoProviderId, wrongLogin } from "./login.ts"
 import { emailOf } from "./rules.ts"
 import {
   type Call,

@@ -5,9 +5,9 @@ import { createTurns } from "../../base/turns.ts"
 import type { Caches } from "../../events/caches.ts"
 import type { AdminRoute } from "../../request/route.ts"
 import { type Access, type AccessParts, createAccess } from "./access.ts"
-import { type AuthParts, createAuth } from "./auth.ts"
 import { createOperatorSessions } from "./cache.ts"
 import { limits } from "./limits.ts"
+import { type AuthParts, openAuth } from "./login.ts"
 import { operatorRoutes } from "./routes.ts"
 import { linkPath, newLinkToken } from "./rules.ts"
 import { hasOwner, insertLink, pruneExpired, selectLinks, takeLink } from "./store.ts"
@@ -31,7 +31,7 @@ export async function createOperators(parts: OperatorsParts): Promise<Operators>
   const { db, clock, log, audit, publicOrigin, sso, rateLimits } = parts
   const sessions = createOperatorSessions(parts.caches, db.read)
   const hashing = createTurns(limits.hashesAtOnceMax, limits.hashesWaitingMax)
-  const auth = await createAuth({ ...parts, sessions, hashing })
+  const auth = await openAuth({ ...parts, sessions, hashing })
   const access = createAccess({
     db,
     clock,

@@ -5,9 +5,9 @@ import { ApiError, type ErrorName, errorCatalogue, inputError, type OperatorPrin
 import { parseBytes, readBytes } from "../../request/body.ts"
 import type { Peer } from "../../request/http.ts"
 import { UniqueViolation } from "../../store/errors.ts"
-import { cookiePrefix, wrongLogin } from "./auth.ts"
 import type { OperatorSession } from "./cache.ts"
 import { limits } from "./limits.ts"
+import { cookiePrefix, wrongLogin } from "./login.ts"
 import { emailOf, sessionCookieName, sessionTokenIn } from "./rules.ts"
 
 /** A request as its handler sees it. */
