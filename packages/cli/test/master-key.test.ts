@@ -62,15 +62,15 @@ for (const kind of kinds) {
       const [text = ""] = linesOf(folder)
       const { code, out, err } = await weir(["master-key", "status"], env)
       expect({ code, err }).toEqual({ code: 0, err: "" })
-      // One secret of the first app, and the key of receipts.
-      expect(out).toMatch(new RegExp(`^ {2}${idOf(text)} {2}current, seals here, 2 values$`, "m"))
+      // One secret of the first app, the key of receipts, and what signs the sessions of operators.
+      expect(out).toMatch(new RegExp(`^ {2}${idOf(text)} {2}current, seals here, 3 values$`, "m"))
       expect(out).toMatch(new RegExp(`^ {2}\\w+ {2}seals with ${idOf(text)}, has ${idOf(text)}$`, "m"))
       expect(out).toEndWith("next: nothing; everything is sealed with the one key\n")
       const json = JSON.parse((await weir(["master-key", "status", "--json"], env)).out)
       expect(json).toMatchObject({
         current_id: idOf(text),
         key_ids: [idOf(text)],
-        sealed: { [idOf(text)]: 2 },
+        sealed: { [idOf(text)]: 3 },
         nodes: [{ current_id: idOf(text), key_ids: [idOf(text)] }],
         next: { kind: "settled" },
       })
@@ -89,7 +89,7 @@ for (const kind of kinds) {
         `added ${id}`,
         `${id} seals from now on`,
         `${id} is the current key; all others are retired`,
-        "sealed 2 values anew",
+        "sealed 3 values anew",
         "dropped the keys that nothing needs any more",
       ])
       for (const text of [before, ...after]) expect(out).not.toContain(text)
@@ -97,7 +97,7 @@ for (const kind of kinds) {
       const admin = { as: `Bearer ${testAdminToken}`, apiKey: null, authType: null }
       expect((await server.call("POST", "/api/admin/v1/apps", { ...admin, body: { name: "later" } })).status).toBe(201)
       const status = await weir(["master-key", "status"], env)
-      expect(status.out).toMatch(new RegExp(`^ {2}${id} +current, seals here, 3 values$`, "m"))
+      expect(status.out).toMatch(new RegExp(`^ {2}${id} +current, seals here, 4 values$`, "m"))
       expect(status.out).toMatch(new RegExp(`^ {2}${idOf(before)} +retired, not here, 0 values$`, "m"))
       const { body } = await server.call("GET", "/api/admin/v1/audit", admin)
       expect(body.entries?.find(({ action }: { action: string }) => action === "master_key.rotated")).toMatchObject({
