@@ -39,7 +39,8 @@ export interface SignedParts {
 
 export interface RestOptions {
   baseUrl: string
-  apiKey: string
+  /** Null where whoever asks belongs to no app; `api_key` is then a parameter like any other. */
+  apiKey: string | null
   /** Sent as `X-Stream-Client`. */
   clientTag: string
   timeoutMs: number
@@ -126,11 +127,12 @@ export function createRest(options: RestOptions): Rest {
   }
 
   function urlOf(request: RestRequest): string {
-    const query = new URLSearchParams({ api_key: options.apiKey })
+    const query = new URLSearchParams(options.apiKey === null ? {} : { api_key: options.apiKey })
     for (const [name, value] of Object.entries(request.query ?? {})) {
       if (value !== undefined) query.set(name, queryText(value))
     }
-    return `${options.baseUrl}${request.path}?${query}`
+    const text = query.toString()
+    return `${options.baseUrl}${request.path}${text === "" ? "" : `?${text}`}`
   }
 
   function initOf(request: RestRequest, auth: RestAuth, token: string | null, signal: AbortSignal): RequestInit {

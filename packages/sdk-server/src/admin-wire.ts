@@ -3,12 +3,14 @@
 
 import type { Answer, Timestamp } from "../../sdk-client/src/wire.ts"
 import type { HookOperations } from "./admin-wire-hooks.ts"
+import type { OperatorOperations } from "./admin-wire-operators.ts"
+import type { PeopleOperations } from "./admin-wire-people.ts"
+import type { TrafficOperations } from "./admin-wire-traffic.ts"
 
 export type * from "./admin-wire-hooks.ts"
-
-import type { OperatorOperations } from "./admin-wire-operators.ts"
-
 export type * from "./admin-wire-operators.ts"
+export type * from "./admin-wire-people.ts"
+export type * from "./admin-wire-traffic.ts"
 
 /** A page of a list: `next` comes from the answer before. */
 export interface PageQuery {
@@ -310,7 +312,7 @@ export interface AuditEntry {
 type Page<Members> = Answer<Members & { next: string | null }>
 
 /** Body, query and answer of each operation, by its name in the protocol. */
-export interface AdminOperations extends HookOperations, OperatorOperations {
+export interface AdminOperations extends HookOperations, OperatorOperations, PeopleOperations, TrafficOperations {
   createApp: { body: CreateAppRequest; answer: Answer<{ app: AdminApp; key: { api_key: string }; secret: string }> }
   listApps: { answer: Answer<{ apps: AdminApp[] }> }
   readApp: { answer: Answer<{ app: AdminApp }> }

@@ -4,7 +4,16 @@ import { baseUrlOf } from "../../sdk-client/src/base-url.ts"
 import { createRest, type Fetch, type QueryValue } from "../../sdk-client/src/rest.ts"
 import { systemTimers, type Timers } from "../../sdk-client/src/timers.ts"
 import { adminEndpoints, type Endpoint } from "./admin-endpoints.ts"
-import type { AdminOperations, DecisionsQuery, DeliveriesQuery, PageQuery, UpdateSecretQuery } from "./admin-wire.ts"
+import type {
+  AdminOperations,
+  AppUsersQuery,
+  DecisionsQuery,
+  DeliveriesQuery,
+  PageQuery,
+  RequestsQuery,
+  TrafficQuery,
+  UpdateSecretQuery,
+} from "./admin-wire.ts"
 import { limits } from "./limits.ts"
 import { version } from "./version.ts"
 
@@ -40,7 +49,7 @@ export function createWeirAdmin(options: WeirAdminOptions) {
   if (typeof adminToken !== "string" || adminToken === "") throw new TypeError("adminToken is missing")
   const rest = createRest({
     baseUrl: baseUrlOf(options.baseUrl),
-    apiKey: "",
+    apiKey: null,
     clientTag: `weir-sdk-server-${version}`,
     timeoutMs: options.timeoutMs ?? limits.requestTimeoutMs,
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
@@ -123,6 +132,27 @@ export function createWeirAdmin(options: WeirAdminOptions) {
       end: (app: AppId, id: string) => send("endSession", { path: { ...inApp(app), id } }),
     },
 
+    users: {
+      /** Newest first; or those whose id or name begins with `q`. */
+      list: (app: AppId, query: AppUsersQuery = {}) => send("listAppUsers", { path: inApp(app), query }),
+      /** With bans, open sockets on all nodes, recent tokens and what was revoked. */
+      get: (app: AppId, user: string) => send("readAppUser", { path: { ...inApp(app), user } }),
+    },
+
+    tokens: {
+      /** The server signs with a secret of the app. The answer holds the token, this once; createToken needs no call. */
+      create: (app: AppId, body: BodyOf<"mintToken">) => send("mintToken", { path: inApp(app), body }),
+      /** What a token is, which secret signed it, and whether it would be let in now. Changes nothing. */
+      inspect: (app: AppId, body: BodyOf<"inspectToken">) => send("inspectToken", { path: inApp(app), body }),
+      /** A server token of 10 minutes for the public API, narrowed to what the caller's role may see and change. */
+      explorer: (app: AppId) => send("explorerToken", { path: inApp(app) }),
+    },
+
+    grants: {
+      /** Roles and what they may do, in one scope or in all. */
+      get: (app: AppId, query: { scope?: string } = {}) => send("readGrants", { path: inApp(app), query }),
+    },
+
     decisions: {
       list: (app: AppId, query: DecisionsQuery = {}) => send("listDecisions", { path: inApp(app), query }),
       /** By a refusal's `X-Decision-Id`; without an app, of whichever app it is. */
@@ -166,6 +196,21 @@ export function createWeirAdmin(options: WeirAdminOptions) {
       /** One call replays a bounded number; call again with `next` while the answer says that there are more. */
       replay: (app: AppId, body: BodyOf<"replayDeliveries"> = {}) =>
         send("replayDeliveries", { path: inApp(app), body }),
+    },
+
+    traffic: {
+      /** The numbers of an app at a glance: the last hour, the last day and the one before. */
+      overview: (app: AppId) => send("getOverview", { path: inApp(app) }),
+      /** Requests, refusals, latency and sockets over time. */
+      list: (app: AppId, query: TrafficQuery = {}) => send("listTraffic", { path: inApp(app), query }),
+      /** The latest requests one by one, newest first; hand `after` back to hear what is newer. */
+      requests: (app: AppId, query: RequestsQuery = {}) => send("listRequests", { path: inApp(app), query }),
+    },
+
+    nodes: {
+      list: () => send("listNodes"),
+      /** Of the node that answers; secrets are masked. */
+      settings: () => send("readSettings"),
     },
 
     /** Who may log in to the dashboard. */

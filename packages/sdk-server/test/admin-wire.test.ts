@@ -16,6 +16,11 @@ const operations = {
   ...protocol.audit,
   ...protocol.operators,
   ...protocol.webhooks,
+  ...protocol.people,
+  ...protocol.tokens,
+  ...protocol.grants,
+  ...protocol.traffic,
+  ...protocol.nodes,
 }
 type Operations = typeof operations
 

@@ -144,6 +144,52 @@ test("a hook from its making to what became of an event that it was sent", async
   expect(await codeOf(admin.hooks.get(app, hook.id))).toBe(16)
 })
 
+test("a user is found, given a token, let in by it, and seen in what was answered", async () => {
+  const app: number = (await server.call("GET", "/api/v2/app")).body.app.id
+  await server.call("POST", "/api/v2/users", { body: { users: { bea: { id: "bea", name: "Bea" } } } })
+  expect((await admin.users.list(app, { q: "be", limit: 1 })).users.map(({ id }) => id)).toEqual(["bea"])
+  expect((await admin.users.list(app, { q: "be", banned: true })).users).toEqual([])
+
+  const minted = await admin.tokens.create(app, { kind: "user", user_id: "bea", expires_in: 60 })
+  expect(minted).toMatchObject({ kind: "user", user_id: "bea", claims: { user_id: "bea", jti: minted.jti } })
+  expect(await admin.tokens.inspect(app, { token: minted.token })).toMatchObject({
+    passes: true,
+    failed: null,
+    sha256: minted.sha256,
+    signed_by: { kid: minted.kid as string },
+    user: { id: "bea", name: "Bea" },
+  })
+  expect((await admin.tokens.inspect(app, { token: "garbage" })).passes).toBe(false)
+  const me = await server.connect("bea", { token: minted.token })
+  expect(me.first.type).toBe("connection.ok")
+  const { sockets, user } = await admin.users.get(app, "bea")
+  expect(sockets.map(({ session_id }) => session_id)).toEqual([minted.sha256])
+  expect(user.online).toBe(true)
+  me.close()
+
+  const explorer = await admin.tokens.explorer(app)
+  expect(explorer.writes).toBe(true)
+  const found = await server.call("GET", "/api/v2/users?payload=%7B%7D", { as: explorer.token })
+  expect(found.status).toBe(200)
+
+  const { scopes, known } = await admin.grants.get(app, { scope: "app" })
+  expect(scopes.map(({ id }) => id)).toEqual(["app"])
+  expect(known.length).toBeGreaterThan(1)
+
+  const { requests, after } = await admin.traffic.requests(app, { user_id: "bea" })
+  expect(requests).toMatchObject([{ operation: "Connect", status: 101, user_id: "bea" }])
+  expect((await admin.traffic.requests(app, { user_id: "bea", after })).requests).toEqual([])
+  expect((await admin.traffic.list(app, { step: 300 })).step_seconds).toBe(300)
+  expect((await admin.traffic.overview(app)).users.count).toBeGreaterThan(0)
+  const { nodes } = await admin.nodes.list()
+  expect(nodes).toMatchObject([{ is_here: true, status: "answering" }])
+  const { settings, node } = await admin.nodes.settings()
+  expect(node).toBe(nodes[0]?.id as string)
+  const token = settings.find(({ name }) => name === "WEIR_ADMIN_TOKEN")
+  expect(token?.value).not.toContain(testAdminToken)
+  expect(token?.source).toBe("env")
+})
+
 test("the team: invited, listed, withdrawn", async () => {
   expect(await admin.team.me()).toMatchObject({ role: "owner", session: null, operator: { id: null } })
   const { invite, link } = await admin.team.invite({ email: "ines@example.com", role: "support" })
