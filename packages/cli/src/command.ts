@@ -97,6 +97,14 @@ export function noPositionals(args: Arguments): void {
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"`)
 }
 
+/** The number in --lines, 0 to `max`; `unlessGiven` without it. Throws UsageError. */
+export function linesWanted(args: Arguments, unlessGiven: number, max: number): number {
+  const text = args.text("lines")
+  if (text === null) return unlessGiven
+  if (/^\d{1,9}$/.test(text) && Number(text) <= max) return Number(text)
+  throw new UsageError(`--lines is 0 to ${max}, not "${text.slice(0, 80)}"`)
+}
+
 /** Prints a result: as JSON where the caller asked for it with --json, else in lines. Gives the exit code of success. */
 export function printResult(args: Arguments, context: Context, result: unknown, lines: readonly string[]): ExitCode {
   for (const line of args.flag("json") ? [JSON.stringify(result, null, 2)] : lines) context.print(line)

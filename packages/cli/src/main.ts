@@ -19,6 +19,7 @@ import { exportAudit, pruneAuditLog, verifyAudit } from "./commands/audit.ts"
 import { config } from "./commands/config.ts"
 import { doctor } from "./commands/doctor.ts"
 import { masterKeyStatus, rotateMasterKeyCommand } from "./commands/master-key.ts"
+import { listNodes, listRequests } from "./commands/nodes.ts"
 import { inviteOperator, listOperators, resetLink } from "./commands/operators.ts"
 import { verifyReceipt } from "./commands/receipt.ts"
 import { serve } from "./commands/serve.ts"
@@ -35,6 +36,8 @@ const commands: readonly Command[] = [
   inspectToken,
   why,
   explain,
+  listRequests,
+  listNodes,
   appsList,
   appsCreate,
   keysList,

@@ -10,6 +10,7 @@ import {
   CommandError,
   type Context,
   exitCodes,
+  linesWanted,
   noPositionals,
   type Option,
   onlyPositional,
@@ -71,7 +72,7 @@ export const webhooksLog: Command = {
   async run(args, context) {
     noPositionals(args)
     const filters = filtersOf(args, context)
-    const count = linesWanted(args)
+    const count = linesWanted(args, cliLimits.logLinesDefault, cliLimits.logLinesMax)
     const app = await appOf(args, context)
     const write = async (delivery: Delivery): Promise<void> => {
       context.print(args.flag("json") ? JSON.stringify(delivery) : deliveryLine(delivery))
@@ -291,13 +292,6 @@ function timeOf(args: Arguments, name: "since" | "until", context: Context): str
   if (seconds !== null) return new Date(context.now() - seconds * 1_000).toISOString()
   if (parseTime(text) !== null) return text
   throw new UsageError(`--${name} is no RFC 3339 time and no length of time: "${text.slice(0, 80)}"`)
-}
-
-function linesWanted(args: Arguments): number {
-  const text = args.text("lines")
-  if (text === null) return cliLimits.logLinesDefault
-  if (/^\d{1,9}$/.test(text) && Number(text) <= cliLimits.logLinesMax) return Number(text)
-  throw new UsageError(`--lines is 0 to ${cliLimits.logLinesMax}, not "${text.slice(0, 80)}"`)
 }
 
 function requireHookId(text: string): void {
