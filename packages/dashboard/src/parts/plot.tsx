@@ -61,7 +61,7 @@ export function Plot({ points, series, kind, height, timeText, axisText, valueTe
   }
   const shown = pointed === null ? undefined : points[pointed]
   return (
-    <Box ref={ref} pos="relative" h={height}>
+    <Box ref={ref} className="weir-plot-box" h={height}>
       {inner.width === 0 ? null : (
         <svg
           className="weir-plot"
