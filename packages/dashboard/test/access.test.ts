@@ -112,6 +112,37 @@ describe.skipIf(chromiumPath === null)("who comes in, and how far", () => {
     })
   })
 
+  step(
+    "case 55: who lost their password sets a new one by a link that says so, works once, and lets them in",
+    async () => {
+      // The list was read before she came.
+      await page.reload()
+      await press(`Change ${viewer.name}`)
+      await page.getByRole("menuitem", { name: "Make a link for a new password" }).click()
+      await press("Make the link")
+      const link = (await dialog("Hand this link over").locator("code").textContent()) ?? ""
+      await press("I have copied it")
+
+      await logOut(vera)
+      await vera.goto(link)
+      await heading(vera, "Set a new password")
+      await vera.getByText(`For ${viewer.email}.`).waitFor()
+      expect(await judge(vera)).toEqual([])
+      expect(await vera.getByText("Join").count()).toBe(0)
+      expect(await field(vera, "Your name").count()).toBe(0)
+      await field(vera, "New password").fill("another boat upon the lake")
+      await press("Set the password", vera)
+      await heading(vera, "Apps")
+
+      await logOut(vera)
+      await vera.goto(link)
+      await heading(vera, "One-time link")
+      await vera.getByRole("alert", { name: "This link does not open anything" }).waitFor()
+      await enterPassword(vera, walk, viewer.email, "another boat upon the lake")
+      await heading(vera, "Apps")
+    },
+  )
+
   step("an authenticator is set up, and ten recovery codes are shown", async () => {
     await openAccount()
     await section(page, "Authenticator").getByRole("button", { name: "Set up" }).click()

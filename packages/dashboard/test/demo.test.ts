@@ -56,7 +56,7 @@ describe.skipIf(chromiumPath === null)("the demo", () => {
     await side("User one").getByText("Read by User two").waitFor()
   })
 
-  step("one follows and reads what the other posts, and is rung and accepts", async () => {
+  step("one follows what the other posts, a call is accepted and left, and only who made it may end it", async () => {
     const tab = (name: string) => page.getByRole("radiogroup", { name: "What the two do" }).getByText(name).click()
     await tab("Feed")
     await side("User one").getByRole("button", { name: "Follow User two", exact: true }).click()
@@ -70,6 +70,20 @@ describe.skipIf(chromiumPath === null)("the demo", () => {
     await side("User one")
       .getByText(/^In the lobby with /)
       .waitFor()
+    await side("User two").getByRole("button", { name: "Leave" }).waitFor()
+    expect(await side("User two").getByRole("button", { name: "End the call" }).count()).toBe(0)
+    expect(await side("User one").getByRole("button", { name: "Leave" }).count()).toBe(0)
+    await side("User two").getByRole("button", { name: "Leave" }).click()
+    await side("User two").getByText("No call").waitFor()
+    await log("User one", "User two left the call")
+    await side("User one").getByText("User two left", { exact: true }).waitFor()
+    await side("User one").getByRole("button", { name: "End the call" }).click()
+    await side("User one").getByText("No call").waitFor()
+    await log("User two", "call.ended")
+
+    await side("User one").getByRole("button", { name: "Ring User two" }).click()
+    await side("User two").getByRole("button", { name: "Accept" }).click()
+    await side("User two").getByRole("button", { name: "Leave" }).waitFor()
     await side("User one").getByRole("button", { name: "End the call" }).click()
     await side("User two").getByText("No call").waitFor()
     await tab("Chat")

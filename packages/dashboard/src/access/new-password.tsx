@@ -1,4 +1,4 @@
-// The fields of somebody who gets an account: name and a password that nobody guesses.
+// The fields of somebody who gets an account, or a new password to theirs: one that nobody guesses.
 
 import { PasswordInput, TextInput } from "@mantine/core"
 
@@ -13,7 +13,6 @@ export interface NewAccount {
 }
 
 export function NewAccountFields({ value, onChange }: { value: NewAccount; onChange: (value: NewAccount) => void }) {
-  const isShort = value.password !== "" && value.password.length < passwordCharsMin
   return (
     <>
       <TextInput
@@ -25,16 +24,33 @@ export function NewAccountFields({ value, onChange }: { value: NewAccount; onCha
         autoComplete="name"
         required
       />
-      <PasswordInput
+      <NewPasswordField
         label="Password"
-        description={`At least ${passwordCharsMin} characters; a sentence is easier to keep than a riddle.`}
         value={value.password}
-        onChange={(event) => onChange({ ...value, password: event.currentTarget.value })}
-        maxLength={passwordCharsMax}
-        autoComplete="new-password"
-        error={isShort ? `${passwordCharsMin - value.password.length} more to go` : null}
-        required
+        onChange={(password) => onChange({ ...value, password })}
       />
     </>
+  )
+}
+
+interface NewPasswordFieldProps {
+  label: string
+  value: string
+  onChange: (value: string) => void
+}
+
+export function NewPasswordField({ label, value, onChange }: NewPasswordFieldProps) {
+  const missing = passwordCharsMin - value.length
+  return (
+    <PasswordInput
+      label={label}
+      description={`At least ${passwordCharsMin} characters; a sentence is easier to keep than a riddle.`}
+      value={value}
+      onChange={(event) => onChange(event.currentTarget.value)}
+      maxLength={passwordCharsMax}
+      autoComplete="new-password"
+      error={value !== "" && missing > 0 ? `${missing} more to go` : null}
+      required
+    />
   )
 }

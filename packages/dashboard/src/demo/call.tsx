@@ -1,15 +1,16 @@
-// The lobby of a call as one user sees it: ringing, being rung, who is there. The answer to a ring is an event of the
-// app's own in the channel that both watch.
+// The lobby of a call as one user sees it: ringing, being rung, who is there. The answer to a ring, and leaving, are
+// events of the app's own in the channel that both watch.
 
 import { Avatar, Badge, Button, Group, Stack, Text } from "@mantine/core"
 import { DeviceCameraVideoIcon } from "@primer/octicons-react"
-import type { CallMember } from "@weir/sdk-client"
+import type { CallMember, CallState } from "@weir/sdk-client"
 import { useEffect, useState } from "react"
 import type { SideProps } from "./chat.tsx"
 
-type Step = "idle" | "calling" | "rung" | "in"
+type Step = "idle" | "calling" | "rung" | "in" | "left"
 /** What the two tell each other. */
-const answers = { accepted: "call-accepted", rejected: "call-rejected" } as const
+const answers = { accepted: "call-accepted", rejected: "call-rejected", left: "call-left" } as const
+type Told = keyof typeof answers
 
 interface Lobby {
   readonly step: Step
@@ -17,8 +18,12 @@ interface Lobby {
   readonly members: readonly CallMember[]
   /** Ids of those who came in. */
   readonly present: readonly string[]
+  /** Whether the server lets this user end the call for both; who may not can leave it. */
+  readonly mayEnd: boolean
 }
-const empty: Lobby = { step: "idle", callId: null, members: [], present: [] }
+const empty: Lobby = { step: "idle", callId: null, members: [], present: [], mayEnd: false }
+
+const mayEnd = ({ own_capabilities }: CallState): boolean => own_capabilities.includes("end-call")
 
 export function CallSide({ me, other, places, session }: SideProps) {
   const [lobby, setLobby] = useState<Lobby>(empty)
@@ -29,27 +34,27 @@ export function CallSide({ me, other, places, session }: SideProps) {
   useEffect(() => {
     const channel = client.channel(places.channelType, places.channelId)
     const idOf = (cid: string): string => cid.slice(places.callType.length + 1)
-    const answered = (event: object, isIn: boolean): void => {
+    const hear = (event: object, told: Told): void => {
       const { user, custom } = event as { user?: { id: string }; custom?: { call_id?: string } }
       if (user?.id !== other.id) return
-      me.say(isIn ? "good" : "info", `${other.name} ${isIn ? "accepted" : "rejected"} the call`)
+      me.say(told === "accepted" ? "good" : "info", `${other.name} ${told} the call`)
       setLobby((now) => {
         if (custom?.call_id !== now.callId) return now
-        return isIn ? { ...now, step: "in", present: [me.id, other.id] } : empty
+        if (told === "accepted") return { ...now, step: "in", present: [me.id, other.id] }
+        return told === "rejected" || now.step === "rung" ? empty : { ...now, step: "left", present: [me.id] }
       })
     }
     const ends = [
       client.on("call.ring", ({ call_cid: cid, members, user }) => {
         if (user.id === me.id) return
         me.say("info", "call.ring")
-        setLobby({ step: "rung", callId: idOf(cid), members, present: [user.id] })
+        setLobby({ ...empty, step: "rung", callId: idOf(cid), members, present: [user.id] })
       }),
       client.on("call.ended", ({ call_cid: cid }) => {
         me.say("info", "call.ended")
         setLobby((now) => (now.callId === idOf(cid) ? empty : now))
       }),
-      channel.on(answers.accepted, (event) => answered(event, true)),
-      channel.on(answers.rejected, (event) => answered(event, false)),
+      ...(Object.keys(answers) as Told[]).map((told) => channel.on(answers[told], (event) => hear(event, told))),
     ]
     return () => {
       for (const end of ends) end()
@@ -61,27 +66,35 @@ export function CallSide({ me, other, places, session }: SideProps) {
     await me.attempt(what, run)
     setBusy(false)
   }
-  const tell = (type: string, callId: string) =>
-    client.operations.channels.sendEvent(places.channelType, places.channelId, { type, custom: { call_id: callId } })
+  const tell = (told: Told, callId: string) =>
+    client.operations.channels.sendEvent(places.channelType, places.channelId, {
+      type: answers[told],
+      custom: { call_id: callId },
+    })
   const ring = () =>
     act("Not rung", async () => {
       const callId = `${places.callPrefix}${crypto.randomUUID().slice(0, 8)}`
-      const { members } = await client.call(places.callType, callId).getOrCreate({
+      const call = await client.call(places.callType, callId).getOrCreate({
         ring: true,
         watch: true,
         data: { members: [{ user_id: me.id }, { user_id: other.id }] },
       })
-      setLobby({ step: "calling", callId, members, present: [me.id] })
+      setLobby({ step: "calling", callId, members: call.members, present: [me.id], mayEnd: mayEnd(call) })
     })
   const accept = (callId: string) =>
     act("Not accepted", async () => {
-      const { members } = await client.call(places.callType, callId).get({ watch: true })
-      await tell(answers.accepted, callId)
-      setLobby({ step: "in", callId, members, present: [me.id, other.id] })
+      const call = await client.call(places.callType, callId).get({ watch: true })
+      await tell("accepted", callId)
+      setLobby({ step: "in", callId, members: call.members, present: [me.id, other.id], mayEnd: mayEnd(call) })
     })
   const reject = (callId: string) =>
     act("Not rejected", async () => {
-      await tell(answers.rejected, callId)
+      await tell("rejected", callId)
+      setLobby(empty)
+    })
+  const leave = (callId: string) =>
+    act("Not left", async () => {
+      await tell("left", callId)
       setLobby(empty)
     })
   const end = (callId: string) =>
@@ -103,7 +116,7 @@ export function CallSide({ me, other, places, session }: SideProps) {
               <Avatar name={user.name ?? id} color="initials" radius="xl" size="lg" />
               <Text size="sm">{user.name ?? id}</Text>
               <Badge size="sm" variant="light" color={present.includes(id) ? "teal" : "gray"}>
-                {present.includes(id) ? "in the lobby" : "rung"}
+                {present.includes(id) ? "in the lobby" : step === "left" ? "left" : "rung"}
               </Badge>
               <Text size="xs" c="dimmed">
                 {role ?? "member"}
@@ -128,9 +141,14 @@ export function CallSide({ me, other, places, session }: SideProps) {
             </Button>
           </>
         ) : null}
-        {(step === "calling" || step === "in") && callId !== null ? (
-          <Button color="red" variant="light" loading={busy} onClick={() => void end(callId)}>
-            End the call
+        {step !== "idle" && step !== "rung" && callId !== null ? (
+          <Button
+            color="red"
+            variant="light"
+            loading={busy}
+            onClick={() => void (lobby.mayEnd ? end(callId) : leave(callId))}
+          >
+            {lobby.mayEnd ? "End the call" : "Leave"}
           </Button>
         ) : null}
       </Group>
@@ -143,4 +161,5 @@ const sentences: Record<Step, (other: string) => string> = {
   calling: (other) => `Ringing ${other}…`,
   rung: (other) => `${other} rings`,
   in: (other) => `In the lobby with ${other}`,
+  left: (other) => `${other} left`,
 }

@@ -5,7 +5,7 @@ import { notifications } from "@mantine/notifications"
 import { useMutation } from "@tanstack/react-query"
 import { type FormEvent, useState } from "react"
 import { askLogin } from "../../access/fresh.ts"
-import { passwordCharsMin } from "../../access/new-password.tsx"
+import { NewPasswordField, passwordCharsMin } from "../../access/new-password.tsx"
 import { ErrorAlert } from "../../parts/errors.tsx"
 import { Section } from "../../parts/section.tsx"
 import { sessionsKey, useRefresh } from "./refresh.ts"
@@ -46,7 +46,6 @@ export function Password({ email, hasPassword }: { email: string; hasPassword: b
     event.preventDefault()
     change.mutate()
   }
-  const missing = passwordCharsMin - next.length
   return (
     <Section title="Password" description="Changing it ends your sessions on every other device.">
       <form onSubmit={submit}>
@@ -61,18 +60,13 @@ export function Password({ email, hasPassword }: { email: string; hasPassword: b
             autoComplete="current-password"
             required
           />
-          <PasswordInput
-            label="New password"
-            description={`At least ${passwordCharsMin} characters; a sentence is easier to keep than a riddle.`}
-            value={next}
-            onChange={(event) => setNext(event.currentTarget.value)}
-            maxLength={passwordCharsMax}
-            autoComplete="new-password"
-            error={next !== "" && missing > 0 ? `${missing} more to go` : null}
-            required
-          />
+          <NewPasswordField label="New password" value={next} onChange={setNext} />
           <Group>
-            <Button type="submit" loading={change.isPending} disabled={current === "" || missing > 0}>
+            <Button
+              type="submit"
+              loading={change.isPending}
+              disabled={current === "" || next.length < passwordCharsMin}
+            >
               Change password
             </Button>
           </Group>
