@@ -113,7 +113,8 @@ export const readDelivery = operation({
   summary:
     "One delivery: the event as it was sent, and its newest attempts with request, answer and a signature check.",
   access: ["operator"],
-  needs: "hooks.read",
+  // The event is a message, or whatever else people wrote.
+  needs: "content.read",
   params: Type.Object({ ...AppPath.properties, delivery: DeliveryId }),
   query: Empty,
   body: null,

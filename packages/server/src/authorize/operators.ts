@@ -60,6 +60,13 @@ export function requireRole(principal: OperatorPrincipal, { name, needs }: Opera
   requireAction(principal, name, needs)
 }
 
+/** Throws notAllowed when the operator's role does not hold all that the operation needs with this input. */
+export function requireActions(principal: OperatorPrincipal, operation: OperatorDemand, input: OperatorInput): void {
+  requireRole(principal, operation)
+  const more = operation.needsAlso?.(input) ?? null
+  if (more !== null) requireAction(principal, operation.name, more)
+}
+
 /** Throws notAllowed when this input needs more than the role holds, or a login that is fresher than it is. */
 export function requireForInput(
   principal: OperatorPrincipal,
@@ -67,8 +74,7 @@ export function requireForInput(
   input: OperatorInput,
   nowMs: number,
 ): void {
-  const more = operation.needsAlso?.(input) ?? null
-  if (more !== null) requireAction(principal, operation.name, more)
+  requireActions(principal, operation, input)
   const { stepUp } = operation
   if (stepUp === true || stepUp?.(input) === true) requireFresh(principal, nowMs)
 }

@@ -6,6 +6,7 @@ import {
   type AppCaller,
   inputError,
   type Operation,
+  type OperatorInput,
   type OperatorPrincipal,
   userIdOf,
   userIdPattern,
@@ -13,7 +14,7 @@ import {
 import type { Authenticate, Credentials } from "../authenticate/authenticate.ts"
 import type { SignedRequest } from "../authenticate/signed-request.ts"
 import { DeniedError, requireAllowed, requireScoped } from "../authorize/decide.ts"
-import { requireForInput, requireRole } from "../authorize/operators.ts"
+import { requireActions, requireForInput, requireRole } from "../authorize/operators.ts"
 import { type Awaitable, chain, isPromise } from "../base/chain.ts"
 import type { Clock } from "../base/clock.ts"
 import type { Logger } from "../base/log.ts"
@@ -24,7 +25,7 @@ import type { ObserveRequest } from "./observe.ts"
 import { type CountedOperation, type LimitState, RateLimitError, type RateLimiter } from "./rate-limit.ts"
 import type { RecordRefusal, RefusalStage } from "./refusal.ts"
 import { type RequestInfo, requestInfoOf, setRequestInfo } from "./request-info.ts"
-import { answer, lines, preflight, refusal } from "./respond.ts"
+import { answer, lines, preflight, refusal, whileAllowed } from "./respond.ts"
 import {
   type AdminReadContext,
   type AdminRoute,
@@ -146,7 +147,7 @@ export function createHttp(parts: HttpParts): Http {
     const entry = match.value
     exchange.operation = entry.operation.name
     const now = parts.clock.now()
-    if (entry.admin !== null) return serveAdmin(exchange, entry, entry.admin, match.params, query, now)
+    if (entry.admin !== null) return serveAdmin(exchange, entry, entry.admin, match.params, query)
     const { params } = match
     // A signature covers the body, so it is read before anything is proved; its bound holds all the same.
     if (request.headers.has("signature-input") && !entry.operation.keyOnly) {
@@ -184,7 +185,10 @@ export function createHttp(parts: HttpParts): Http {
         exchange.stage = "input"
         return chain(bodyOf(request, entry.operation, signedBytes), (body) => {
           const input = entry.reader.read(params, query, body)
-          return runRoute(exchange, route, principal, input, query, now)
+          const run = (caller: AppCaller) => runRoute(exchange, route, caller, input, query, now)
+          // A body may take as long to come as its sender likes, and in that time they may have been shut out.
+          if (performance.now() - exchange.startedMs < slowBodyMs) return run(principal)
+          return letInAgain(exchange, entry.operation, now).then(run)
         })
       })
     })
@@ -281,11 +285,7 @@ export function createHttp(parts: HttpParts): Http {
     if (!isPromise(asked)) return asked
     const { definition, operation } = route
     return asked.then(async (more) => {
-      exchange.stage = "authenticate"
-      const principal = await parts.recheck(exchange.credentials as Credentials, context.now)
-      exchange.caller = principal
-      exchange.stage = "access"
-      if (!operation.access.includes(principal.kind)) throw wrongKind(principal, operation)
+      const principal = await letInAgain(exchange, operation, context.now)
       exchange.stage = "load"
       Object.assign(context, { principal })
       Object.assign(context, await definition.load?.(context))
@@ -295,20 +295,32 @@ export function createHttp(parts: HttpParts): Http {
     })
   }
 
+  async function letInAgain(exchange: Exchange, operation: Operation, now: number): Promise<AppCaller> {
+    exchange.stage = "authenticate"
+    const principal = await parts.recheck(exchange.credentials as Credentials, now)
+    exchange.caller = principal
+    exchange.stage = "access"
+    if (!operation.access.includes(principal.kind)) throw wrongKind(principal, operation)
+    return principal
+  }
+
   async function serveAdmin(
     exchange: Exchange,
     entry: Entry,
     admin: AdminRoute,
     params: Record<string, string>,
     query: Query,
-    now: number,
   ): Promise<Response> {
     const { request, peer } = exchange
-    const principal = await parts.authenticateOperator(request, peer)
+    const known = await parts.authenticateOperator(request, peer)
     exchange.stage = "access"
-    requireRole(principal, entry.operation)
+    requireRole(known, entry.operation)
     exchange.stage = "input"
     const input = entry.reader.read(params, query, await bodyOf(request, entry.operation))
+    // A body may take as long to come as its sender likes, so who asks is asked again once it is whole.
+    exchange.stage = "authenticate"
+    const principal = known.sessionId === null ? known : await parts.authenticateOperator(request, peer)
+    const now = parts.clock.now()
     exchange.stage = "authorize"
     requireForInput(principal, entry.operation, input, now)
     exchange.stage = "handle"
@@ -318,9 +330,23 @@ export function createHttp(parts: HttpParts): Http {
       : await admin.handle(context as unknown as Parameters<AdminRoute["handle"]>[0])
     parts.observe(exchange, entry.operation.status, null)
     const { contentType } = entry.operation
-    if (contentType !== undefined) return lines(output as AsyncGenerator<string, void, undefined>, contentType)
+    if (contentType !== undefined) {
+      const text = output as AsyncGenerator<string, void, undefined>
+      const mayGoOn = () => maySee(exchange, entry.operation, input)
+      return lines(principal.sessionId === null ? text : whileAllowed(text, mayGoOn), contentType)
+    }
     const options = { status: entry.operation.status, acceptsGzip: () => acceptsGzip(request) }
     return answer(output, exchange.startedMs, options)
+  }
+
+  /** Whether the operator is still there, with a role that holds what the operation needs. */
+  async function maySee({ request, peer }: Exchange, operation: Operation, input: OperatorInput): Promise<boolean> {
+    try {
+      requireActions(await parts.authenticateOperator(request, peer), operation, input)
+      return true
+    } catch {
+      return false
+    }
   }
 
   async function changeAsOperator(admin: AdminRoute, context: AdminReadContext<Operation>): Promise<object> {
@@ -404,6 +430,8 @@ interface Exchange {
 const noLoad = {}
 const decidedStatuses: ReadonlySet<number> = new Set([401, 403, 404, 429, 503])
 const userIdCharsMax = 255
+/** A request whose body was whole so soon after its head is decided by what was known at its head. */
+const slowBodyMs = 250
 
 /** Reads what a caller brought: from headers, or for the kind and key from the query. */
 export const credentialsOf = (

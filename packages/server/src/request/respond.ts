@@ -81,6 +81,28 @@ export function lines(text: AsyncGenerator<string, void, undefined>, contentType
   return new Response(body, { headers: { ...baseHeaders, "content-type": contentType } })
 }
 
+/**
+ * The lines of a text for as long as its reader may have them: asked before each is handed over, and the text is ended at
+ * the first no. Not a generator function, whose end would wait for a line that may never come.
+ */
+export function whileAllowed(
+  text: AsyncGenerator<string, void, undefined>,
+  mayGoOn: () => Promise<boolean>,
+): AsyncGenerator<string, void, undefined> {
+  return {
+    async next() {
+      const line = await text.next()
+      if (line.done === true || (await mayGoOn())) return line
+      return text.return()
+    },
+    return: () => text.return(),
+    throw: (error) => text.throw(error),
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  } as AsyncGenerator<string, void, undefined>
+}
+
 export interface RefusalContext {
   operation: string
   startedMs: number

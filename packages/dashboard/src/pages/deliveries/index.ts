@@ -13,6 +13,6 @@ export const page = define(
 )
 
 export const deliveryPage = define(
-  { title: "Delivery", path: "/deliveries/:delivery", scope: "app", needs: "hooks.read", nav: null },
+  { title: "Delivery", path: "/deliveries/:delivery", scope: "app", needs: "content.read", nav: null },
   () => import("./delivery.tsx"),
 )

@@ -247,11 +247,13 @@ export function createAccess(parts: AccessParts): Access {
     if (handle === undefined) throw new ApiError("notFound", "there is nothing here")
     // The provider sends the browser back: that is a navigation from elsewhere, and proves itself by its state.
     if (name !== `GET ${ssoCallbackPath}`) requireOwnPage(request, publicOrigin)
+    // A body may take as long to come as its sender likes, so whose session it is is asked once it is whole.
+    const body = request.method === "POST" ? await bodyOf(request) : {}
     const found = await sessionOf(request)
     return handle({
       request,
       peer,
-      body: request.method === "POST" ? await bodyOf(request) : {},
+      body,
       session: found?.session ?? null,
       token: found?.token ?? null,
       now: clock.now(),

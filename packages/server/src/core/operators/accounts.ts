@@ -170,7 +170,9 @@ export function accountHandlers(tools: AccessTools): Readonly<Record<string, Han
       const ended = await db.transact(async (tx) => {
         await updatePassword(tx, account.id, fresh, call.now)
         await deleteVerificationsOf(tx, session.operatorId)
-        await updateVerifiedAt(tx, session.id, call.now)
+        // The old password alone proves who it is only where no second factor is asked for.
+        const operator = await selectOperator(tx, session.operatorId)
+        if (operator?.two_factor_enabled === 0) await updateVerifiedAt(tx, session.id, call.now)
         await record(tx, call, session.email, {
           action: "operator.password_changed",
           target: { operator: session.operatorId },
@@ -198,6 +200,8 @@ export function accountHandlers(tools: AccessTools): Readonly<Record<string, Han
     const session = requireSession(call)
     const ended = await db.transact(async (tx) => {
       const tokens = await deleteSessions(tx, session.operatorId, which)
+      // Whoever ends all of them does not mean to leave a device that comes in again by half a login.
+      if (which.only === undefined) await deleteVerificationsOf(tx, session.operatorId)
       await record(tx, call, session.email, {
         action: "operator.sessions_ended",
         target: { operator: session.operatorId, ...which },

@@ -133,7 +133,9 @@ export function createAuth(parts: AuthParts, secret: string): Login {
                 throw new APIError("UNAUTHORIZED", { code: "INVALID_EMAIL_OR_PASSWORD", message: wrongLogin })
               }
               const address = context?.headers?.get(addressHeader) ?? null
-              return { data: { ...session, ipAddress: address, verifiedAt: new Date(clock.now()) } }
+              // A trusted device comes in by the password alone, which proves half of who it is.
+              const isHalf = context?.path === "/sign-in/email" && operator.two_factor_enabled === 1
+              return { data: { ...session, ipAddress: address, verifiedAt: isHalf ? null : new Date(clock.now()) } }
             },
           },
         },

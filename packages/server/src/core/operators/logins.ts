@@ -6,6 +6,7 @@ import type { AccessTools } from "./access.ts"
 import { limits } from "./limits.ts"
 import { cookiePrefix, ssoProviderId, wrongLogin } from "./login.ts"
 import { emailOf } from "./rules.ts"
+import { deleteVerificationsOf } from "./store.ts"
 import {
   type Call,
   cookieValue,
@@ -56,7 +57,10 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
       }
       if (passed.audited !== undefined) {
         const { action, session } = { action: passed.audited, session: requireSession(call) }
-        await db.transact((tx) => record(tx, call, session.email, { action, target: { operator: session.operatorId } }))
+        await db.transact(async (tx) => {
+          if (passed.forgetsDevices === true) await deleteVerificationsOf(tx, session.operatorId)
+          await record(tx, call, session.email, { action, target: { operator: session.operatorId } })
+        })
       }
       if (response.status === 302) return redirect(response.headers.get("location") ?? "/dashboard/", cookies)
       return json(withoutTokens(await response.json().catch(() => ({}))), 200, cookies)
@@ -89,7 +93,13 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
     [
       "POST",
       "/two-factor/disable",
-      { fields: { password: "text" }, guesses: secondStepOf, isFresh: true, audited: "operator.totp_removed" },
+      {
+        fields: { password: "text" },
+        guesses: secondStepOf,
+        isFresh: true,
+        audited: "operator.totp_removed",
+        forgetsDevices: true,
+      },
     ],
     [
       "POST",

@@ -3,6 +3,7 @@ import {
   inputError,
   notFoundError,
   type OperatorPrincipal,
+  type OperatorRole,
   operators as operations,
   operatorRoles,
 } from "@weir/protocol"
@@ -26,6 +27,7 @@ import {
   type OperatorLinkRow,
   type OperatorRow,
   selectLinks,
+  selectLinksBy,
   selectOperator,
   selectOperatorByEmail,
   selectOperators,
@@ -35,6 +37,7 @@ import {
   takeLink,
   updateOperator,
 } from "./store.ts"
+import { notLoggedIn } from "./wire.ts"
 
 export interface OperatorRouteParts {
   readonly sessions: OperatorSessions
@@ -100,12 +103,13 @@ export const operatorRoutes = ({ sessions, publicOrigin }: OperatorRouteParts): 
       await updateOperator(tx, row.id, change)
       const tokens = disabled ? await deleteSessions(tx, row.id) : await selectSessionTokens(tx, row.id)
       if (disabled) await deleteVerificationsOf(tx, row.id)
+      const linksEnded = await endLinksOf(tx, row.email, disabled ? null : role)
       tx.afterCommit(() => drop(tokens))
       audit({
         action: "operator.updated",
         target: { operator: row.id, email: row.email },
         before: { role: row.role, disabled: row.disabled === 1 },
-        after: { role, disabled },
+        after: { role, disabled, ...linksEnded },
       })
       const [operator] = await shown(tx, [{ ...row, ...change }], now)
       return { operator: operator as NonNullable<typeof operator> }
@@ -118,14 +122,21 @@ export const operatorRoutes = ({ sessions, publicOrigin }: OperatorRouteParts): 
       const tokens = await selectSessionTokens(tx, row.id)
       await deleteVerificationsOf(tx, row.id)
       await deleteOperator(tx, row.id)
+      const linksEnded = await endLinksOf(tx, row.email, null)
       tx.afterCommit(() => drop(tokens))
-      audit({ action: "operator.removed", target: { operator: row.id, email: row.email }, before: { role: row.role } })
+      audit({
+        action: "operator.removed",
+        target: { operator: row.id, email: row.email },
+        before: { role: row.role },
+        after: linksEnded,
+      })
       return {}
     }),
 
     adminRoute(operations.createResetLink, async ({ input, principal, tx, now, audit }) => {
       // Whoever resets an account can enter it, so this is for those who can do everything anyway.
       if (principal.role !== "owner") throw onlyOwners()
+      await requireStill(tx, principal)
       const row = await requireManaged(tx, principal, input.path.operator)
       const { path, link } = await makeResetLink(tx, row, principal.name, now)
       audit({ action: "operator.reset_link_made", target: { operator: row.id, email: row.email } })
@@ -136,6 +147,7 @@ export const operatorRoutes = ({ sessions, publicOrigin }: OperatorRouteParts): 
       const email = emailOf(input.body.email)
       const { role } = input.body
       if (!mayManage(principal.role, role)) throw onlyOwners()
+      await requireStill(tx, principal)
       if ((await selectOperatorByEmail(tx, email)) !== undefined) {
         throw inputError("there is an operator with this address", { email: "is an operator" })
       }
@@ -198,6 +210,29 @@ export async function makeResetLink(
   }
   await insertLink(tx, link)
   return { path: linkPath("reset", token), link }
+}
+
+/**
+ * Holds the operator who asks as they are until the commit, so that a link which is made while they are removed is either
+ * there to be ended or not made. Throws authentication when they are not as they were when they asked.
+ */
+async function requireStill(tx: Tx, { operatorId, role }: OperatorPrincipal): Promise<void> {
+  if (operatorId === null) return
+  const row = await lockOperator(tx, operatorId)
+  if (row === undefined || row.disabled === 1 || row.role !== role) throw notLoggedIn()
+}
+
+/**
+ * Ends the links that an operator handed out and could not hand out any more; `role` null: none any more. Else whoever
+ * is removed would come back by an invite of their own.
+ */
+async function endLinksOf(tx: Tx, email: string, role: OperatorRole | null): Promise<{ links_ended?: number }> {
+  let count = 0
+  for (const link of await selectLinksBy(tx, email, limits.recordsReadMax)) {
+    const mayStill = role !== null && (link.kind === "invite" ? mayManage(role, link.role) : role === "owner")
+    if (!mayStill && (await takeLink(tx, link.id)) !== undefined) count += 1
+  }
+  return count === 0 ? {} : { links_ended: count }
 }
 
 async function requireManaged(tx: Tx, principal: OperatorPrincipal, id: string): Promise<OperatorRow> {

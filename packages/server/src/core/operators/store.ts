@@ -391,6 +391,20 @@ export const selectLinks = (read: Read, kind: LinkKind, now: number, limit: numb
     .limit(limit)
     .execute()
 
+/** Links that somebody handed out, whether they still open anything or not. */
+export const selectLinksBy = (
+  read: Read,
+  invitedBy: string,
+  limit: number,
+): Promise<Pick<OperatorLinkRow, "id" | "kind" | "role">[]> =>
+  read
+    .selectFrom("operator_links")
+    .select(["id", "kind", "role"])
+    .where("invited_by", "=", invitedBy)
+    .orderBy("id")
+    .limit(limit)
+    .execute()
+
 export const selectInviteTo = (read: Read, email: string, now: number): Promise<OperatorLinkRow | undefined> =>
   read
     .selectFrom("operator_links")

@@ -36,6 +36,8 @@ export interface Passed {
   readonly isFresh?: boolean
   /** What it did to the operator's own account, for the audit log. */
   readonly audited?: string
+  /** Devices that were trusted are asked for the second factor again, and half-finished logins lead nowhere. */
+  readonly forgetsDevices?: boolean
   readonly guard?: (call: Call, session: OperatorSession) => Promise<void>
 }
 

@@ -1,0 +1,267 @@
+// What is left to an operator who was somebody a moment ago: requests and streams that were opened before, links that
+// were handed out before, and the second factor of an account whose session and password are known.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { freshLoginMs } from "../../src/authorize/operators.ts"
+import { type ManualClock, manualClock } from "../../src/base/clock.ts"
+import { createPostgresDatabase, serverToken, type TestServer } from "../../src/testing.ts"
+import { asAdmin, createApp, type DatabaseKind, databaseKinds, startWatched } from "../fixtures.ts"
+import { until } from "../node-process.ts"
+import {
+  addTotp,
+  codeOf,
+  goodPassword,
+  joinAs,
+  logIn,
+  type OperatorPage,
+  openPage,
+  operatorIdOf,
+  setUpOwner,
+  stepNow,
+  tokenOf,
+} from "../operator-page.ts"
+import { allowPrivate, startReceiver } from "../receiver.ts"
+import { beginRequest } from "../slow-request.ts"
+
+// Each login is an Argon2 hash.
+setDefaultTimeout(60_000)
+
+/** A server whose time is the test's, on a database of the kind. */
+async function startOn(kind: DatabaseKind, clock: ManualClock): Promise<TestServer> {
+  const database = kind === "postgres" ? await createPostgresDatabase() : null
+  const location: Record<string, string> = database === null ? {} : { WEIR_DATABASE_URL: database.url }
+  const server = await startWatched({ env: { ...location, ...allowPrivate }, clock })
+  return {
+    ...server,
+    async close() {
+      await server.close()
+      await database?.drop()
+    },
+  }
+}
+
+for (const kind of databaseKinds) {
+  describe(`operators of a moment ago on ${kind}`, () => {
+    let server: TestServer
+    let owner: OperatorPage
+    const clock = manualClock(Date.now())
+    beforeAll(async () => {
+      server = await startOn(kind, clock)
+      owner = await setUpOwner(server)
+    })
+    afterAll(() => server.close())
+
+    const beginAs = (page: OperatorPage, path: string, body: object) =>
+      beginRequest(server.url, "POST", path, body, {
+        origin: server.url,
+        "x-weir-dashboard": "1",
+        cookie: cookiesOf(page),
+      })
+    const pathOf = async (page: OperatorPage): Promise<string> => {
+      const { body } = await server.call("GET", "/api/admin/v1/team", asAdmin)
+      const found = body.operators.find(({ email }: { email: string }) => email === page.email)
+      return `/api/admin/v1/team/${found.id}`
+    }
+    const remove = async (page: OperatorPage): Promise<void> => {
+      expect((await server.call("DELETE", await pathOf(page), asAdmin)).status).toBe(200)
+    }
+    const change = async (page: OperatorPage, body: object): Promise<void> => {
+      expect((await server.call("PATCH", await pathOf(page), { ...asAdmin, body })).status).toBe(200)
+    }
+    const emailsOfTeam = async (): Promise<string[]> => {
+      const { body } = await server.call("GET", "/api/admin/v1/team", asAdmin)
+      return body.operators.map(({ email }: { email: string }) => email)
+    }
+
+    test("case 56: a request that was begun in a session counts for nothing once the session is over", async () => {
+      const leaving = await joinAs(server, "owner", "slow@example.com")
+      const invite = { email: "back@example.com", role: "owner" }
+      const begun = await beginAs(leaving, "/api/admin/v1/team/invites", invite)
+      const passwords = { currentPassword: goodPassword, newPassword: "nine blue herons in the reeds" }
+      const other = await beginAs(leaving, "/dashboard/api/auth/change-password", passwords)
+      await remove(leaving)
+      expect(await begun.finish()).toBe(401)
+      expect(await other.finish()).toBe(401)
+      expect((await server.call("GET", "/api/admin/v1/team/invites", asAdmin)).body.invites).toEqual([])
+    })
+
+    test("case 57: a request that was begun with a role is decided by the role of its end", async () => {
+      const demoted = await joinAs(server, "admin", "demoted@example.com")
+      const begun = await beginAs(demoted, "/api/admin/v1/apps", { name: "begun before" })
+      await change(demoted, { role: "viewer" })
+      expect(await begun.finish()).toBe(403)
+    })
+
+    test("case 58: a request that was begun by a fresh login needs one at its end", async () => {
+      const page = await joinAs(server, "admin", "patient@example.com")
+      const begun = await beginAs(page, "/api/admin/v1/apps", { name: "begun when fresh" })
+      clock.advance(freshLoginMs + 1)
+      expect(await begun.finish()).toBe(403)
+      expect((await page.access("POST", "step-up", { password: goodPassword })).status).toBe(200)
+      const again = await beginAs(page, "/api/admin/v1/apps", { name: "begun when fresh" })
+      expect(await again.finish()).toBe(201)
+    })
+
+    test("case 56: a stream hears nothing more once its session is over, or its role allows it no more", async () => {
+      const app = await createApp(server, "listened to")
+      for (const [email, end] of [
+        ["ears@example.com", remove],
+        ["fewer.ears@example.com", (page: OperatorPage) => change(page, { role: "viewer" })],
+        ["gone.ears@example.com", (page: OperatorPage) => page.access("POST", "auth/sign-out", {})],
+      ] as const) {
+        const page = await joinAs(server, "developer", email)
+        const stream = await fetch(`${server.url}/api/admin/v1/apps/${app.id}/hooks/listen`, {
+          headers: { "x-weir-dashboard": "1", cookie: cookiesOf(page) },
+        })
+        expect(stream.status).toBe(200)
+        let heard = ""
+        const isOver = (async () => {
+          const decoder = new TextDecoder()
+          for await (const chunk of stream.body as ReadableStream<Uint8Array>) {
+            heard += decoder.decode(chunk, { stream: true })
+          }
+          return true
+        })().catch(() => true)
+        await until("it listens", () => heard.includes(`"ready"`))
+        const say = async (word: string): Promise<void> => {
+          const body = { users: { [word]: { id: word, name: word } } }
+          const as = serverToken({}, app.secret)
+          expect((await server.call("POST", "/api/v2/users", { as, apiKey: app.apiKey, body })).status).toBe(201)
+        }
+        await say("before")
+        await until("it hears", () => heard.includes("before"))
+        await end(page)
+        await say("afterwards")
+        expect(await Promise.race([isOver, Bun.sleep(5_000).then(() => false)])).toBe(true)
+        expect({ email, hears: heard.includes("afterwards") }).toEqual({ email, hears: false })
+      }
+    })
+
+    test("case 57: links that somebody handed out end with what they may hand out", async () => {
+      const leaving = await joinAs(server, "owner", "handing@example.com")
+      const victimId = await operatorIdOf(owner)
+      expect((await owner.access("POST", "step-up", { password: goodPassword })).status).toBe(200)
+      const invite = async (page: OperatorPage, email: string, role: string): Promise<string> => {
+        const made = await page.admin("POST", "/team/invites", { email, role })
+        expect(made.status).toBe(201)
+        return tokenOf(made.body.link)
+      }
+      const accept = (token: string) =>
+        openPage(server.url, "anybody@example.com").access("POST", "invite/accept", {
+          token,
+          name: "Anybody",
+          password: "nine blue herons in the reeds",
+        })
+      const toOwner = await invite(leaving, "mine1@example.com", "owner")
+      const toViewer = await invite(leaving, "mine2@example.com", "viewer")
+      const reset = await leaving.admin("POST", `/team/${victimId}/reset-link`)
+      expect(reset.status).toBe(201)
+      const others = await invite(owner, "theirs@example.com", "viewer")
+      // Who is an admin now might still have invited a viewer, and never an owner or anybody's reset.
+      await change(leaving, { role: "admin" })
+      expect((await accept(toOwner)).status).toBe(400)
+      expect((await accept(tokenOf(reset.body.link))).status).toBe(400)
+      const { body } = await server.call("GET", "/api/admin/v1/team/invites", asAdmin)
+      const open = body.invites.map(({ email }: { email: string }) => email)
+      expect(open.sort()).toEqual(["mine2@example.com", "theirs@example.com"])
+      await change(leaving, { disabled: true })
+      expect((await accept(toViewer)).status).toBe(400)
+      await change(leaving, { disabled: false })
+      await logIn(leaving)
+      const last = await invite(leaving, "mine3@example.com", "viewer")
+      await remove(leaving)
+      expect((await accept(last)).status).toBe(400)
+      expect((await accept(others)).status).toBe(200)
+      expect(await emailsOfTeam()).not.toContain("mine3@example.com")
+      expect((await logIn(openPage(server.url, owner.email))).status).toBe(200)
+    })
+
+    test("case 58: a new password proves no second factor", async () => {
+      const page = await joinAs(server, "admin", "twofold@example.com")
+      const { uri } = await addTotp(page)
+      clock.advance(freshLoginMs + 1)
+      const needsFresh = () => page.admin("POST", "/apps", { name: "proved" })
+      const passwords = { currentPassword: goodPassword, newPassword: "nine blue herons in the reeds" }
+      expect((await page.access("POST", "auth/change-password", passwords)).status).toBe(200)
+      expect((await needsFresh()).body.exception_fields).toEqual({ step_up: "required" })
+      const off = await page.access("POST", "auth/two-factor/disable", { password: passwords.newPassword })
+      expect(off.body.exception_fields).toEqual({ step_up: "required" })
+      expect((await page.admin("GET", "/me")).body.has_totp).toBe(true)
+      // Who has none has proved all that there is to prove.
+      const single = await joinAs(server, "admin", "single@example.com")
+      clock.advance(freshLoginMs + 1)
+      expect((await single.access("POST", "auth/change-password", passwords)).status).toBe(200)
+      expect((await single.admin("POST", "/apps", { name: "proved" })).status).toBe(201)
+      expect(uri).toContain("otpauth://")
+    })
+
+    test("case 58: a device that is trusted may come in without a code, and proves nothing fresh by it", async () => {
+      const page = await joinAs(server, "admin", "device@example.com")
+      // The library's codes go by the clock of the machine.
+      const { uri } = await addTotp(page)
+      const device = openPage(server.url, page.email)
+      expect((await logIn(device)).body.twoFactorRedirect).toBe(true)
+      const code = codeOf(uri, stepNow())
+      const entered = await device.access("POST", "auth/two-factor/verify-totp", { code, trustDevice: true })
+      expect(entered.status).toBe(200)
+      expect((await device.admin("POST", "/apps", { name: "by code" })).status).toBe(201)
+      expect((await logIn(device)).body.twoFactorRedirect).toBeUndefined()
+      expect((await device.admin("GET", "/me")).body).toMatchObject({ has_totp: true, session: { verified_at: null } })
+      const refused = await device.admin("POST", "/apps", { name: "by password" })
+      expect(refused.body.exception_fields).toEqual({ step_up: "required" })
+      expect((await device.access("POST", "auth/two-factor/disable", { password: goodPassword })).status).toBe(403)
+    })
+
+    test("case 55: devices are trusted no longer than the authenticator, and not after all other sessions were ended", async () => {
+      const page = await joinAs(server, "admin", "devices@example.com")
+      for (const forget of [
+        () => page.access("POST", "auth/revoke-other-sessions", {}),
+        () => page.access("POST", "auth/two-factor/disable", { password: goodPassword }),
+      ]) {
+        if ((await page.admin("GET", "/me")).body.has_totp !== true) await addTotp(page)
+        const device = openPage(server.url, page.email)
+        await logIn(device)
+        const [code = ""] = await newRecoveryCodes(page)
+        const entered = await device.access("POST", "auth/two-factor/verify-backup-code", { code, trustDevice: true })
+        expect(entered.status).toBe(200)
+        expect((await logIn(device)).body.twoFactorRedirect).toBeUndefined()
+        expect((await forget()).status).toBe(200)
+        if ((await page.admin("GET", "/me")).body.has_totp !== true) await addTotp(page)
+        expect((await logIn(device)).body.twoFactorRedirect).toBe(true)
+      }
+    })
+
+    test("case 57: what was sent to hooks is content, and nobody reads it who may read none", async () => {
+      const app = await createApp(server, "told")
+      const receiver = await startReceiver(server, app.id)
+      try {
+        const body = { users: { jane: { id: "jane", name: "a secret name" } } }
+        const as = serverToken({}, app.secret)
+        expect((await server.call("POST", "/api/v2/users", { as, apiKey: app.apiKey, body })).status).toBe(201)
+        await receiver.next("user.updated")
+        const viewer = await joinAs(server, "viewer", "curious@example.com")
+        const support = await joinAs(server, "support", "helping@example.com")
+        const listed = await viewer.admin("GET", `/apps/${app.id}/deliveries`)
+        expect(listed.status).toBe(200)
+        expect(JSON.stringify(listed.body)).not.toContain("a secret name")
+        const path = `/apps/${app.id}/deliveries/${listed.body.deliveries[0].id}`
+        const refused = await viewer.admin("GET", path)
+        expect({ status: refused.status, fields: refused.body.exception_fields }).toEqual({
+          status: 403,
+          fields: { needs: "content.read" },
+        })
+        expect(JSON.stringify((await support.admin("GET", path)).body)).toContain("a secret name")
+      } finally {
+        await receiver.close()
+      }
+    })
+  })
+}
+
+async function newRecoveryCodes(page: OperatorPage): Promise<string[]> {
+  const made = await page.access("POST", "auth/two-factor/generate-backup-codes", { password: goodPassword })
+  expect(made.status).toBe(200)
+  return made.body.backupCodes
+}
+
+const cookiesOf = ({ cookies }: OperatorPage): string => [...cookies].map((pair) => pair.join("=")).join("; ")
