@@ -18,6 +18,7 @@ import {
   startOn,
 } from "./fixtures.ts"
 import { minimalInput } from "./minimal-input.ts"
+import { setUpOwner } from "./operator-page.ts"
 
 for (const kind of databaseKinds) {
   describe(`security matrix on ${kind}`, () => {
@@ -97,11 +98,13 @@ for (const kind of databaseKinds) {
 
 interface Caller {
   readonly name: string
-  readonly credentials: Credentials
+  readonly credentials: Credentials & { readonly headers?: Record<string, string> }
   /** Null: somebody who proved nothing. */
   readonly kind: PrincipalKind | null
   /** What those who proved nothing are told; at doors where the key is enough it does not matter what they bring. */
   readonly refusal?: ErrorName
+  /** What the operators' doors say to them, if not that they must log in. */
+  readonly operatorsSay?: ErrorName
   /** A token that reaches nothing of what the matrix asks for. */
   readonly reachesNothing?: boolean
 }
@@ -110,6 +113,9 @@ async function callersOf(server: TestServer): Promise<readonly Caller[]> {
   const other = await createApp(server)
   const guest = await createGuest(server)
   await createUsers(server, "jessica", "stranger")
+  const { cookies } = await setUpOwner(server)
+  const cookie = [...cookies].map((pair) => pair.join("=")).join("; ")
+  const ownPage = { cookie, "x-weir-dashboard": "1", origin: server.url, "sec-fetch-site": "same-origin" }
   const limited = { call_cids: ["default:some-other-call"], role: "host" }
   return [
     { name: "no key", credentials: { as: serverToken(), apiKey: null }, kind: null, refusal: "accessKey" },
@@ -146,6 +152,18 @@ async function callersOf(server: TestServer): Promise<readonly Caller[]> {
       refusal: "tokenSignature",
     },
     { name: "admin token at an app's door", credentials: { as: `Bearer ${testAdminToken}` }, kind: "operator" },
+    { name: "an operator's session", credentials: { as: null, headers: ownPage }, kind: "operator" },
+    {
+      name: "an operator's session, used by a foreign page",
+      credentials: { as: null, headers: { cookie, origin: "https://other.example", "sec-fetch-site": "cross-site" } },
+      kind: null,
+      operatorsSay: "notAllowed",
+    },
+    {
+      name: "an operator's session that was signed by somebody else",
+      credentials: { as: null, headers: { ...ownPage, cookie: cookie.replace(/.{8}$/, "AAAAAAA%3D") } },
+      kind: null,
+    },
     { name: "anonymous", credentials: { as: null, authType: "anonymous" }, kind: "anonymous" },
     {
       name: "anonymous call token",
@@ -173,7 +191,8 @@ function faultOf(operation: Operation, caller: Caller, { status, body }: Answer)
   if (status >= 500) return got
   if (operation.access.includes("operator")) {
     if (caller.kind === "operator") return status === 401 || status === 403 ? got : null
-    return is("authentication") ? null : `should be 401/5, ${got}`
+    const { status: expected, code } = errorCatalogue[caller.operatorsSay ?? "authentication"]
+    return is(caller.operatorsSay ?? "authentication") ? null : `should be ${expected}/${code}, ${got}`
   }
   if (operation.keyOnly) {
     if (caller.refusal === "accessKey") return is("accessKey") ? null : `should be 401/2, ${got}`

@@ -162,6 +162,7 @@ export const undoRevocation = operation({
   access: ["operator"],
   // Whoever takes a revocation back lets tokens in again, whatever it had ended.
   needs: "secrets.manage",
+  stepUp: true,
   params: RevocationPath,
   query: Empty,
   body: null,

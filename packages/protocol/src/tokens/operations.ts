@@ -59,6 +59,8 @@ export const mintToken = operation({
   summary: "Makes a token for a user, guest, call or backend; it is shown this once.",
   access: ["operator"],
   needs: "tokens.mint",
+  // What a backend may do with its token is more than a role that makes tokens holds, and as much as the secret itself.
+  needsAlso: ({ body }) => ((body as { kind?: unknown }).kind === "server" ? "secrets.manage" : null),
   stepUp: true,
   params: AppPath,
   query: Empty,

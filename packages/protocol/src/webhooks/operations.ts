@@ -4,7 +4,7 @@
 import { Type } from "typebox"
 import { AppPath } from "../apps/operations.ts"
 import { hookIdPattern } from "../ids.ts"
-import { operation } from "../operation.ts"
+import { type OperatorInput, operation } from "../operation.ts"
 import { Answer, Empty } from "../schemas.ts"
 import {
   AppHookSettings,
@@ -17,6 +17,9 @@ import {
 } from "./schemas.ts"
 
 export const HookPath = Type.Object({ ...AppPath.properties, hook: Type.String({ pattern: hookIdPattern }) })
+/** Whether a change says where a hook's deliveries go: all events of the app go there from then on. */
+const leadsElsewhere = ({ body }: OperatorInput): boolean =>
+  Object.keys(body as object).some((name) => /^(?:webhook|sqs|sns|redis|nats)_/.test(name))
 const SecretPath = Type.Object({ ...HookPath.properties, secret: Type.String({ pattern: "^[a-z0-9]{1,32}$" }) })
 
 export const listHooks = operation({
@@ -43,6 +46,7 @@ export const createHook = operation({
   summary: "Makes a hook with a secret of each kind, which are shown this once.",
   access: ["operator"],
   needs: "hooks.manage",
+  stepUp: true,
   params: AppPath,
   query: Empty,
   body: HookInput,
@@ -75,6 +79,7 @@ export const updateHook = operation({
   summary: "Changes what is given of a hook, switches it off or on again.",
   access: ["operator"],
   needs: "hooks.manage",
+  stepUp: leadsElsewhere,
   params: HookPath,
   query: Empty,
   body: HookInput,
@@ -123,6 +128,7 @@ export const createHookSecret = operation({
   summary: "Adds a secret, shown this once; older ones of its kind sign beside it until the overlap is over.",
   access: ["operator"],
   needs: "hooks.manage",
+  stepUp: true,
   params: HookPath,
   query: Empty,
   body: HookSecretInput,

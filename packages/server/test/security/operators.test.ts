@@ -231,6 +231,54 @@ for (const kind of databaseKinds) {
       }
     })
 
+    test("case 58: a hook's secrets, where it leads, and what lets ended tokens in again need a fresh login", async () => {
+      const app = await createApp(server, "guarded")
+      const receiver = await startReceiver(server, app.id)
+      try {
+        const page = await joinAs(server, "admin", "stale@example.com")
+        const hooks = `/apps/${app.id}/hooks`
+        const revoked = await page.admin("POST", `/apps/${app.id}/revocations`, { user_id: "jane" })
+        const elsewhere = { webhook_url: receiver.url.replace("/hook", "/other") }
+        const guarded: [string, string, unknown][] = [
+          ["POST", hooks, { hook_type: "webhook", ...elsewhere }],
+          ["PATCH", `${hooks}/${receiver.hookId}`, elsewhere],
+          ["POST", `${hooks}/${receiver.hookId}/secrets`, { alg: "hmac" }],
+          ["DELETE", `/apps/${app.id}/revocations/${revoked.body.receipt.id}`, undefined],
+        ]
+        clock.advance(freshLoginMs + 1)
+        for (const [method, path, body] of guarded) {
+          const { status, body: said } = await page.admin(method, path, body)
+          expect({ path, status, fields: said.exception_fields }).toEqual({
+            path,
+            status: 403,
+            fields: { step_up: "required" },
+          })
+        }
+        expect((await page.admin("PATCH", `${hooks}/${receiver.hookId}`, { enabled: false })).status).toBe(200)
+        expect((await page.access("POST", "step-up", { password: goodPassword })).status).toBe(200)
+        for (const [method, path, body] of guarded) {
+          const { status } = await page.admin(method, path, body)
+          expect({ path, isDone: status < 300 }).toEqual({ path, isDone: true })
+        }
+      } finally {
+        await receiver.close()
+      }
+    })
+
+    test("case 57: nobody makes a token that does more than their role may", async () => {
+      const app = await createApp(server, "minting")
+      const developer = await joinAs(server, "developer", "minting.developer@example.com")
+      const admin = await joinAs(server, "admin", "minting.admin@example.com")
+      const path = `/apps/${app.id}/tokens`
+      // A backend changes the app's settings, its users' roles, and ends everybody's tokens.
+      for (const body of [{ kind: "server" }, { kind: "server", scopes: { "app:app:*": ["manage"] } }]) {
+        const { status, body: said } = await developer.admin("POST", path, body)
+        expect({ status, fields: said.exception_fields }).toEqual({ status: 403, fields: { needs: "secrets.manage" } })
+        expect((await admin.admin("POST", path, body)).status).toBe(201)
+      }
+      expect((await developer.admin("POST", path, { kind: "user", user_id: "jane" })).status).toBe(201)
+    })
+
     test("case 57: what was sent to hooks is content, and nobody reads it who may read none", async () => {
       const app = await createApp(server, "told")
       const receiver = await startReceiver(server, app.id)
