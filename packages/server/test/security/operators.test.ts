@@ -16,7 +16,6 @@ import {
   type OperatorPage,
   openPage,
   operatorIdOf,
-  setUpOwner,
   stepNow,
   tokenOf,
 } from "../operator-page.ts"
@@ -47,7 +46,18 @@ for (const kind of databaseKinds) {
     const clock = manualClock(Date.now())
     beforeAll(async () => {
       server = await startOn(kind, clock)
-      owner = await setUpOwner(server)
+      // Case 57: of those who open the first link at once, one becomes the owner.
+      const token = tokenOf(server.server.setupPath ?? "")
+      const rivals = ["first@example.com", "second@example.com", "third@example.com"].map((email) =>
+        openPage(server.url, email),
+      )
+      const body = { token, name: "Olga", password: goodPassword }
+      const opened = await Promise.all(
+        rivals.map((page) => page.access("POST", "setup", { ...body, email: page.email })),
+      )
+      expect(opened.map(({ status }) => status).sort()).toEqual([200, 400, 400])
+      owner = rivals[opened.findIndex(({ status }) => status === 200)] as OperatorPage
+      expect(await emailsOfTeam()).toEqual([owner.email])
     })
     afterAll(() => server.close())
 
@@ -174,6 +184,47 @@ for (const kind of databaseKinds) {
       expect((await accept(others)).status).toBe(200)
       expect(await emailsOfTeam()).not.toContain("mine3@example.com")
       expect((await logIn(openPage(server.url, owner.email))).status).toBe(200)
+    })
+
+    test("case 56: a login by the old password that is under way when there is a new one comes to nothing", async () => {
+      const page = await joinAs(server, "admin", "hunted@example.com")
+      let password = goodPassword
+      for (const next of ["nine blue herons in the reeds", "ten tall poplars in a row", "six wet stones in a brook"]) {
+        const others = Array.from({ length: 10 }, () => openPage(server.url, page.email))
+        const known = password
+        // One after the other, so that some are at every step when the password changes.
+        const under = others.map(async (other, n) => {
+          await Bun.sleep(n * 12)
+          await logIn(other, known)
+        })
+        await Bun.sleep(40)
+        const change = { currentPassword: known, newPassword: next }
+        expect((await page.access("POST", "auth/change-password", change)).status).toBe(200)
+        await Promise.all(under)
+        password = next
+        for (const other of others) expect((await other.admin("GET", "/me")).status).toBe(401)
+        expect((await page.access("GET", "auth/list-sessions")).body.sessions).toHaveLength(1)
+      }
+      expect((await logIn(openPage(server.url, page.email), password)).status).toBe(200)
+    })
+
+    test("case 56: of two who choose a new password at once one does, and the other is out", async () => {
+      const page = await joinAs(server, "admin", "double@example.com")
+      const thief = openPage(server.url, page.email)
+      await logIn(thief)
+      const choose = (who: OperatorPage, newPassword: string) =>
+        who.access("POST", "auth/change-password", { currentPassword: goodPassword, newPassword })
+      const mine = "nine blue herons in the reeds"
+      const theirs = "ten tall poplars in a row"
+      const answers = await Promise.all([choose(page, mine), choose(thief, theirs)])
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
+      const [isMine = false] = answers.map(({ status }) => status === 200)
+      const [winner, loser] = isMine ? [page, thief] : [thief, page]
+      expect((await winner.admin("GET", "/me")).status).toBe(200)
+      expect((await loser.admin("GET", "/me")).status).toBe(401)
+      const again = openPage(server.url, page.email)
+      expect((await logIn(again, isMine ? theirs : mine)).status).toBe(401)
+      expect((await logIn(again, isMine ? mine : theirs)).status).toBe(200)
     })
 
     test("case 58: a new password proves no second factor", async () => {

@@ -19,6 +19,8 @@ import {
   insertAccount,
   insertOperator,
   lockOperator,
+  lockPassword,
+  lockSession,
   type OperatorLinkRow,
   selectLink,
   selectOperator,
@@ -168,6 +170,12 @@ export function accountHandlers(tools: AccessTools): Readonly<Record<string, Han
       })
       const fresh = await auth.hash(newPassword)
       const ended = await db.transact(async (tx) => {
+        // Hashing takes its time, and in it somebody may have chosen another password, or ended this very session.
+        const present = await lockPassword(tx, session.operatorId)
+        if (!(await lockSession(tx, session.id))) throw notLoggedIn()
+        if (present?.password !== hashed) {
+          throw inputError("the password is wrong", { currentPassword: "is another one by now" })
+        }
         await updatePassword(tx, account.id, fresh, call.now)
         await deleteVerificationsOf(tx, session.operatorId)
         // The old password alone proves who it is only where no second factor is asked for.

@@ -1,12 +1,12 @@
 // The login's library behind an allow-list: which of its endpoints can be reached, what of a body goes through, and what
 // each asks besides.
 
-import { inputError } from "@weir/protocol"
+import { ApiError, inputError } from "@weir/protocol"
 import type { AccessTools } from "./access.ts"
 import { limits } from "./limits.ts"
 import { cookiePrefix, ssoProviderId, wrongLogin } from "./login.ts"
 import { emailOf } from "./rules.ts"
-import { deleteVerificationsOf } from "./store.ts"
+import { deleteSessions, deleteVerificationsOf, lockPassword, selectOperatorByEmail } from "./store.ts"
 import {
   type Call,
   cookieValue,
@@ -26,7 +26,7 @@ import {
 
 /** Handlers by method and path below /dashboard/api/. */
 export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
-  const { db, log, auth, publicOrigin, ssoName, attempt, record, noteFailure, requireSession } = tools
+  const { db, log, auth, sessions, publicOrigin, ssoName, attempt, record, noteFailure, requireSession } = tools
   const { requireFreshSession, ask, loggedIn } = tools
 
   const pass =
@@ -38,7 +38,12 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
         method === "GET" ? new URLSearchParams(pickTexts(new URL(call.request.url).searchParams, passed)) : null
       const body = method === "POST" ? pick(call.body, passed.fields) : null
       const send = async (): Promise<Response> => {
+        const before = await passed.heldAgainst?.(call)
         const response = await ask(call, method, path, body, query)
+        if (response.ok && before !== (await passed.heldAgainst?.(call))) {
+          await takeBack(response)
+          throw new ApiError("authentication", wrongLogin, { internal: "the password was changed meanwhile" })
+        }
         if (!response.ok && response.status !== 302) {
           const failure = await failureOf(response, call)
           if (passed.guesses !== undefined && isGuess(failure)) {
@@ -66,13 +71,38 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
       return json(withoutTokens(await response.json().catch(() => ({}))), 200, cookies)
     }
 
+  /** Ends the session that an answer of the library would give. */
+  async function takeBack(response: Response): Promise<void> {
+    const token = tokenSet(response.headers.getSetCookie(), auth.secret)
+    const session = token === null ? null : await sessions.get(token)
+    if (token === null || session === null) return
+    await db.transact((tx) => deleteSessions(tx, session.operatorId, { only: session.id }))
+    sessions.drop(token)
+  }
+
+  /** The hash of the password that a login is tried with; null: there is no such account, or it has none. */
+  const passwordOf = (call: Call): Promise<string | null> =>
+    db.transact(async (tx) => {
+      const operator = await selectOperatorByEmail(tx, accountOf(call))
+      return operator === undefined ? null : ((await lockPassword(tx, operator.id))?.password ?? null)
+    })
+
   const accountOf = ({ body }: Call): string => emailOf(String(body.email ?? ""))
   // The account is in a cookie that only the library reads; its own lock counts by account, on all nodes.
   const secondStepOf = ({ session, request }: Call): string =>
     session?.operatorId ?? `second step ${cookieValue(request, `${cookiePrefix}two_factor`) ?? ""}`
 
   const passedOn: readonly (readonly [method: "GET" | "POST", path: string, passed: Passed])[] = [
-    ["POST", "/sign-in/email", { fields: { email: "text", password: "text" }, logsIn: "password", guesses: accountOf }],
+    [
+      "POST",
+      "/sign-in/email",
+      {
+        fields: { email: "text", password: "text" },
+        logsIn: "password",
+        guesses: accountOf,
+        heldAgainst: passwordOf,
+      },
+    ],
     ["GET", "/get-session", { fields: {} }],
     [
       "POST",

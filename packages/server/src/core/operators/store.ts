@@ -256,6 +256,19 @@ export const selectPassword = (
     .where("provider_id", "=", "credential")
     .executeTakeFirst()
 
+/** As selectPassword; it stays so until the commit, and whoever is changing it is waited for. */
+export const lockPassword = (
+  tx: Tx,
+  operatorId: string,
+): Promise<Pick<OperatorAccountRow, "id" | "password"> | undefined> =>
+  tx
+    .selectFrom("operator_accounts")
+    .select(["id", "password"])
+    .where("operator_id", "=", operatorId)
+    .where("provider_id", "=", "credential")
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate())
+    .executeTakeFirst()
+
 export const updatePassword = (tx: Tx, accountId: string, password: string, now: number): Promise<unknown> =>
   tx.updateTable("operator_accounts").set({ password, updated_at: now }).where("id", "=", accountId).execute()
 
@@ -292,6 +305,15 @@ export const selectSessionTokens = async (read: Read, operatorId: string): Promi
   (await read.selectFrom("operator_sessions").select("token").where("operator_id", "=", operatorId).execute()).map(
     ({ token }) => token,
   )
+
+/** Whether a session is there; it stays so until the commit. */
+export const lockSession = async (tx: Tx, id: string): Promise<boolean> =>
+  (await tx
+    .selectFrom("operator_sessions")
+    .select("id")
+    .where("id", "=", id)
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate())
+    .executeTakeFirst()) !== undefined
 
 /** Ends sessions of an operator: all, all but one, or one. Answers their tokens. */
 export async function deleteSessions(

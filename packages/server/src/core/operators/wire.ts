@@ -32,6 +32,8 @@ export interface Passed {
   readonly again?: string
   /** Counts as an attempt to guess, with the account that is attacked; null: no certain one. */
   readonly guesses?: (call: Call) => string | null
+  /** What the proof is held against: when it is another at the end than at the beginning, nothing was proved. */
+  readonly heldAgainst?: (call: Call) => Promise<string | null>
   /** The session must be fresh. */
   readonly isFresh?: boolean
   /** What it did to the operator's own account, for the audit log. */
