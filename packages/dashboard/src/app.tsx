@@ -11,9 +11,10 @@ import { ApiFailure, listeners } from "./api/client.ts"
 import { queryClient } from "./api/queries.ts"
 import { styleNonce } from "./nonce.ts"
 import { pages } from "./pages/index.ts"
-import { NoSuchPage, NotForYou } from "./pages/missing.tsx"
+import { NoSuchApp, NoSuchPage, NotForYou } from "./pages/missing.tsx"
 import type { Page } from "./pages/page.ts"
 import { ErrorAlert } from "./parts/errors.tsx"
+import { useIsAppAbsent } from "./shell/apps.tsx"
 import { Boundary } from "./shell/boundary.tsx"
 import { Shell } from "./shell/shell.tsx"
 import { theme } from "./theme.ts"
@@ -121,5 +122,7 @@ const addressOf = ({ scope, path }: Page): string => (scope === "app" ? `/apps/:
 /** What the role does not allow is not asked for; the server would refuse it as well. */
 function Allowed({ page, children }: { page: Page; children: ReactNode }) {
   const may = useMay()
+  const isAbsent = useIsAppAbsent()
+  if (isAbsent) return <NoSuchApp />
   return may(page.needs) ? children : <NotForYou needs={page.needs} />
 }

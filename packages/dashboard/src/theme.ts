@@ -1,6 +1,6 @@
 // One accent, the system's own typeface, and a little less air than Mantine's default where data stands.
 
-import { createTheme, Drawer, type MantineThemeOverride, Modal } from "@mantine/core"
+import { Badge, createTheme, Drawer, type MantineThemeOverride, Modal } from "@mantine/core"
 
 export const theme: MantineThemeOverride = createTheme({
   primaryColor: "cyan",
@@ -14,7 +14,9 @@ export const theme: MantineThemeOverride = createTheme({
   focusRing: "auto",
   respectReducedMotion: true,
   components: {
-    Modal: Modal.extend({ defaultProps: { closeButtonProps: { "aria-label": "Close" } } }),
+    // States are read as the API spells them, and one way on every page.
+    Badge: Badge.extend({ defaultProps: { tt: "none" } }),
+    Modal: Modal.extend({ defaultProps: { centered: true, closeButtonProps: { "aria-label": "Close" } } }),
     Drawer: Drawer.extend({ defaultProps: { closeButtonProps: { "aria-label": "Close" } } }),
   },
 })

@@ -60,7 +60,7 @@ describe.skipIf(chromiumPath === null)("who comes in, and how far", () => {
     await goTo(page, "Team")
     await press("Invite somebody")
     await field(page, "Email").fill(viewer.email)
-    await press("Make the link")
+    await press("Create the link")
     const link = (await dialog("Hand this link over").locator("code").textContent()) ?? ""
     expect(new URL(link).origin).toBe(walk.origin)
     await press("I have copied it")
@@ -118,8 +118,8 @@ describe.skipIf(chromiumPath === null)("who comes in, and how far", () => {
       // The list was read before she came.
       await page.reload()
       await press(`Change ${viewer.name}`)
-      await page.getByRole("menuitem", { name: "Make a link for a new password" }).click()
-      await press("Make the link")
+      await page.getByRole("menuitem", { name: "Create a link for a new password" }).click()
+      await press("Create the link")
       const link = (await dialog("Hand this link over").locator("code").textContent()) ?? ""
       await press("I have copied it")
 

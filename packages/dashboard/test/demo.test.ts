@@ -110,9 +110,12 @@ describe.skipIf(chromiumPath === null)("the demo", () => {
       await turn("User one", "Revoke the user")
       await log("User one", /^Revoked on every node within \d+ ms/)
       await log("User one", "The socket was closed")
+      // All that the other side learns of it.
+      await log("User two", "User one is offline")
       await side("User one").getByText("ended", { exact: true }).waitFor()
       await turn("User one", "Revoke the user")
       await online("User one")
+      await log("User two", "User one is online again")
       await send("User one", "Back on board")
 
       await side("User two").getByText("ended", { exact: true }).waitFor({ timeout: expiryTimeoutMs })

@@ -51,7 +51,7 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
   step("an app is made, and its key and secret are shown this once", async () => {
     await page.getByRole("link", { name: "New app" }).first().click()
     await fill("Name", "Harbour")
-    await press("Make app")
+    await press("Create app")
     await heading(page, "Harbour")
     const [apiKey = "", secret = ""] = await section(page, "Credentials").locator("code").allTextContents()
     expect(secret).toMatch(/^weir_sk_|^[a-z0-9]{64}$/)
@@ -87,7 +87,7 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
       await goTo(page, "Keys")
       await page.getByRole("link", { name: "Rotate" }).click()
       await fill("Name", "spring")
-      await press("Make the secret")
+      await press("Create the secret")
       await heading(page, "Make spring active")
       const [next = "", kid = ""] = await section(page, "Make spring active").locator("code").allTextContents()
       expect([next.length > 40, kid.length > 0]).toEqual([true, true])
@@ -131,7 +131,7 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
   step("a token is made and explained; an expired and a foreign one are told from it", async () => {
     await goTo(page, "Token workshop")
     await fill("User id", "alex")
-    await press("Make the token")
+    await press("Create the token")
     await shown("Token: copy it now")
     await page.getByRole("button", { name: "Inspect it" }).click()
     await shown("It would be let in now")
@@ -194,13 +194,13 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
         .waitFor()
       await drawer.getByRole("link", { name: "Open on its own page" }).click()
       await heading(page, "Why it was refused")
-      await goTo(page, "Why")
+      await goTo(page, "Access check")
       await page.getByLabel("Decision id").fill(decision)
       await press("Look up")
       await page.waitForURL(`**/why/${decision}`)
       await heading(page, "Why it was refused")
 
-      await goTo(page, "Why")
+      await goTo(page, "Access check")
       await fill("User id", "sam")
       await fill("Channel, as type:id", "messaging:general")
       await fill("Action", "delete")
@@ -208,7 +208,7 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
         .getByRole("option", { name: /delete.*channel/i })
         .first()
         .click()
-      await press("Ask")
+      await press("Check access")
       await shown("Not allowed")
       await section(page, "Checks in order").getByRole("listitem").first().waitFor()
     },
@@ -237,7 +237,7 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
       await goTo(page, "Webhooks")
       await press("New webhook")
       await fill("Address", `http://127.0.0.1:${receiver.port}/weir`)
-      await press("Make webhook")
+      await press("Create webhook")
       secret =
         (await page
           .getByRole("alert", { name: /^Signing secret/ })
@@ -256,7 +256,7 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
       await press("Send again")
       await press("Done")
       await section(page, "Attempts")
-        .getByText(/^Taken, status 200/)
+        .getByText(/^Delivered, status 200/)
         .waitFor()
       expect({ taken, faults }).toEqual({ taken: ["message.new"], faults: [] })
     } finally {

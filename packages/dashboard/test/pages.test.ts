@@ -110,6 +110,15 @@ describe.skipIf(chromiumPath === null)("every page", () => {
     await page.setViewportSize(sizes.desk)
   })
 
+  test("an app that there is not is said so on every page of it, and leads back", async () => {
+    for (const path of ["", "/keys"]) {
+      await visit(`/dashboard/apps/${Number(stage.app) + 1}${path}`)
+      await heading(page, "There is no such app")
+    }
+    await page.getByRole("link", { name: "All apps", exact: true }).click()
+    await heading(page, "Apps")
+  })
+
   test("the switch turns the colours over, and a reload keeps them", async () => {
     await page.emulateMedia({ colorScheme: "light" })
     await visit("/dashboard/")

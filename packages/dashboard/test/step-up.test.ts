@@ -40,14 +40,14 @@ describe.skipIf(chromiumPath === null)("a login that has grown old", () => {
     await press("New key")
     await field(page, "Name").fill("Partner")
     aheadMs = sixMinutesMs
-    await press("Make key")
+    await press("Create key")
     const proof = page.getByRole("dialog", { name: "Confirm that it is you" })
     await proof.waitFor()
 
     // Given up, nothing was made.
     await proof.getByRole("button", { name: "Close" }).click()
-    await page.getByRole("alert", { name: "The key was not made" }).waitFor()
-    await press("Make key")
+    await page.getByRole("alert", { name: "The key was not created" }).waitFor()
+    await press("Create key")
     await field(page, "Password").fill("a wrong password")
     await proof.getByRole("button", { name: "Confirm" }).click()
     await proof.getByRole("alert", { name: "Not confirmed" }).waitFor()

@@ -124,7 +124,7 @@ export async function setUp(page: Page, { setupUrl }: Pick<Walk, "setupUrl">): P
   await page.goto(setupUrl)
   await field(page, "Email").fill(owner.email)
   await fillAccount(page, owner)
-  await page.getByRole("button", { name: "Make account" }).click()
+  await page.getByRole("button", { name: "Create account" }).click()
   await heading(page, "Apps")
 }
 

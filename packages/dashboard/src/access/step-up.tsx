@@ -64,7 +64,6 @@ export function StepUp() {
       opened={open}
       onClose={() => end(false)}
       title="Confirm that it is you"
-      centered
       zIndex={aboveDialogs}
       closeButtonProps={{ "aria-label": "Close" }}
     >

@@ -41,7 +41,7 @@ export function Chat({ me, other, places, session }: SideProps) {
     }
     const load = async (): Promise<void> => {
       const state = await me.attempt("The channel did not open", () =>
-        channel.watch({ messages: { limit: messagesShownMax } }),
+        channel.watch({ messages: { limit: messagesShownMax }, presence: true }),
       )
       if (state === null || left) return
       setMessages(state.messages)
@@ -65,6 +65,10 @@ export function Chat({ me, other, places, session }: SideProps) {
       channel.on("message.read", ({ user, last_read_message_id: id }) => {
         if (user.id === other.id) setOthersRead(id ?? null)
         if (user.id === me.id) setUnread(0)
+      }),
+      // All that the other side learns of a failure: somebody went, and not why.
+      me.client.on("user.presence.changed", ({ user }) => {
+        if (user.id === other.id) me.say("info", `${other.name} is ${user.online ? "online again" : "offline"}`)
       }),
       me.client.on("connection.recovered", () => void load()),
     ]
@@ -102,7 +106,7 @@ export function Chat({ me, other, places, session }: SideProps) {
         viewportRef={viewport}
         viewportProps={{ tabIndex: 0, role: "log", "aria-label": `Messages as ${me.name} sees them` }}
       >
-        <Stack gap={6} p={4}>
+        <Stack gap={6} p={4} pr="md">
           {messages.length === 0 ? (
             <Text size="sm" c="dimmed" ta="center" py="xl">
               No message yet. Write the first one below.
@@ -133,7 +137,7 @@ export function Chat({ me, other, places, session }: SideProps) {
             onFocus={markRead}
             onChange={(event) => {
               setText(event.currentTarget.value)
-              void me.attempt("Typing was not told", () => channel.keystroke())
+              void me.attempt("Typing not sent", () => channel.keystroke())
             }}
             style={{ flex: 1 }}
             autoComplete="off"
@@ -150,7 +154,7 @@ export function Chat({ me, other, places, session }: SideProps) {
 const Bubble = ({ message, isOwn }: { message: Message; isOwn: boolean }) => (
   <Box style={{ alignSelf: isOwn ? "flex-end" : "flex-start", maxWidth: "85%" }}>
     {isOwn ? null : (
-      <Badge size="xs" variant="transparent" color="gray" px={4} tt="none">
+      <Badge size="xs" variant="transparent" color="gray" px={4}>
         {message.user.name ?? message.user.id}
       </Badge>
     )}

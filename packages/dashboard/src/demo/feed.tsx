@@ -113,7 +113,7 @@ export function FeedSide({ me, other, session }: SideProps) {
               aria-label={post.user.name ?? post.user.id}
             >
               <Group gap={6} justify="space-between">
-                <Badge size="xs" variant="transparent" color="gray" px={0} tt="none">
+                <Badge size="xs" variant="transparent" color="gray" px={0}>
                   {post.user.name ?? post.user.id}
                 </Badge>
                 <TimeAgo at={post.created_at} />

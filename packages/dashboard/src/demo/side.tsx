@@ -1,6 +1,20 @@
 // One user: connection, failures, what they do, and what happened to them.
 
-import { Alert, Anchor, Avatar, Badge, Box, Group, Paper, ScrollArea, Stack, Switch, Text, Title } from "@mantine/core"
+import {
+  Alert,
+  Anchor,
+  Avatar,
+  Badge,
+  Box,
+  Group,
+  Paper,
+  ScrollArea,
+  SimpleGrid,
+  Stack,
+  Switch,
+  Text,
+  Title,
+} from "@mantine/core"
 import { CallSide } from "./call.tsx"
 import { Chat, type SideProps } from "./chat.tsx"
 import { FeedSide } from "./feed.tsx"
@@ -20,7 +34,7 @@ const connections: Record<DemoUserView["connection"], readonly [word: string, co
 }
 
 const failures: readonly [failure: Failure, label: string, hint: string][] = [
-  ["expire", "Let the token expire", "A token of 10 seconds that nobody renews"],
+  ["expire", "Let the token expire", "A token of 10 seconds that is not renewed"],
   ["revoke", "Revoke the user", "Every token and socket ends now, for good"],
   ["narrow", "Narrow the token", "Reading goes on, everything else is refused"],
 ]
@@ -54,7 +68,7 @@ export function UserSide({ me, other, places, view, part, appId, isReady }: User
         </Badge>
       </Group>
       <Box px="md" pb="sm">
-        <Stack gap={6} component="fieldset" bd={0} p={0} m={0}>
+        <SimpleGrid component="fieldset" cols={{ base: 1, lg: 3 }} spacing="sm" verticalSpacing={6} bd={0} p={0} m={0}>
           <Text component="legend" size="xs" c="dimmed" p={0} mb={6}>
             What goes wrong for {me.name}
           </Text>
@@ -69,13 +83,8 @@ export function UserSide({ me, other, places, view, part, appId, isReady }: User
               onChange={(event) => void me.setFailure(event.currentTarget.checked ? failure : null)}
             />
           ))}
-        </Stack>
+        </SimpleGrid>
       </Box>
-      {view.connection === "failed" ? (
-        <Alert color="red" mx="md" mb="sm" p="xs" title="Out">
-          <Text size="sm">Switch it off again to log in with a new token.</Text>
-        </Alert>
-      ) : null}
       <Box px="md" py="sm" style={{ borderBlock: "1px solid var(--mantine-color-default-border)" }}>
         {isReady ? (
           // All three stay, so that a ring is heard while somebody chats.
@@ -88,13 +97,19 @@ export function UserSide({ me, other, places, view, part, appId, isReady }: User
           <Box h={320} />
         )}
       </Box>
+      {view.connection === "failed" ? (
+        // Above the reason, and below what both have, which stays side by side.
+        <Alert color="red" variant="light" radius={0} px="md" py="xs">
+          <Text size="sm">{me.name} is logged out. Turn the switch off to log in with a new token.</Text>
+        </Alert>
+      ) : null}
       <Log entries={view.log} name={me.name} appId={appId} />
     </Paper>
   )
 }
 
 const clockTime = new Intl.DateTimeFormat("en", { timeStyle: "medium", hourCycle: "h23" })
-const colors: Record<LogEntry["tone"], string> = { info: "gray", good: "teal", bad: "red" }
+const colors: Record<LogEntry["tone"], string> = { info: "gray-5", good: "teal-7", bad: "red-7" }
 
 const Log = ({ entries, name, appId }: { entries: readonly LogEntry[]; name: string; appId: number }) => (
   <ScrollArea
@@ -109,7 +124,7 @@ const Log = ({ entries, name, appId }: { entries: readonly LogEntry[]; name: str
         </Text>
       ) : null}
       {entries.map(({ id, at, tone, text, facts }) => (
-        <Box key={id} pl="sm" style={{ borderLeft: `3px solid var(--mantine-color-${colors[tone]}-filled)` }}>
+        <Box key={id} pl="sm" style={{ borderLeft: `3px solid var(--mantine-color-${colors[tone]})` }}>
           <Group gap="xs" justify="space-between" wrap="nowrap" align="flex-start">
             <Text size="sm" className="weir-break">
               {text}

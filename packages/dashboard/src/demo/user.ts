@@ -87,11 +87,11 @@ export function createDemoUser({ api_key }: DemoState, { id, name }: DemoUserFac
   }
 
   client.on("connection.changed", ({ online }) =>
-    online ? say("good", "Connected") : say("info", "The connection is away"),
+    online ? say("good", "Connected") : say("info", "The connection was lost"),
   )
-  client.on("connection.recovered", () => say("good", "Everything is watched again"))
-  client.on("connection.unrecovered", ({ error }) => sayError("Not everything is watched again", error))
-  client.on("connection.failed", ({ error }) => sayError("The connection is over until there is a new token", error))
+  client.on("connection.recovered", () => say("good", "Watching everything again"))
+  client.on("connection.unrecovered", ({ error }) => sayError("Not everything could be watched again", error))
+  client.on("connection.failed", ({ error }) => sayError("No way back without a new token", error))
 
   async function attempt<Result>(what: string, act: () => Promise<Result>): Promise<Result | null> {
     try {
@@ -120,7 +120,7 @@ export function createDemoUser({ api_key }: DemoState, { id, name }: DemoUserFac
       const token = await readToken(id, "short")
       await client.disconnect()
       await connect(token)
-      say("info", "Connected with a token that runs out in 10 seconds and is not renewed")
+      say("info", "Connected with a token that expires in 10 seconds and is not renewed")
     },
     async revoke() {
       say("info", "An operator revokes every token of this user")
@@ -159,7 +159,7 @@ export function createDemoUser({ api_key }: DemoState, { id, name }: DemoUserFac
       }
       if (failure !== null) {
         change({ failure })
-        if ((await attempt("Not switched on", async () => causes[failure]().then(() => true))) === null) {
+        if ((await attempt("The failure was not caused", async () => causes[failure]().then(() => true))) === null) {
           change({ failure: null })
         }
       }

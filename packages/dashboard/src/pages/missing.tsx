@@ -11,6 +11,7 @@ export const NoSuchPage = () => (
   <EmptyState
     icon={SearchIcon}
     title="There is no such page"
+    isPage
     action={
       <Button component={Link} href="/" variant="light">
         All apps
@@ -21,10 +22,25 @@ export const NoSuchPage = () => (
   </EmptyState>
 )
 
+export const NoSuchApp = () => (
+  <EmptyState
+    icon={SearchIcon}
+    title="There is no such app"
+    isPage
+    action={
+      <Button component={Link} href="/" variant="light">
+        All apps
+      </Button>
+    }
+  >
+    The address may be mistyped, or belong to another deployment.
+  </EmptyState>
+)
+
 export function NotForYou({ needs }: { needs: OperatorAction | null }) {
   const { operator } = useMe()
   return (
-    <EmptyState icon={LockIcon} title="Your role does not open this page">
+    <EmptyState icon={LockIcon} title="Your role does not open this page" isPage>
       It needs <code>{needs}</code>, and you are {operator.role}. An owner or admin can change roles under Team.
     </EmptyState>
   )

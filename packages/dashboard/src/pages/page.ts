@@ -4,7 +4,7 @@ import type { Icon } from "@primer/octicons-react"
 import type { OperatorAction } from "@weir/protocol"
 import { type ComponentType, lazy } from "react"
 
-export const navGroups = ["Overview", "Credentials", "People", "Content", "Events out", "Watch", "Deployment"] as const
+export const navGroups = ["Overview", "Credentials", "People", "Content", "Events", "Monitoring", "Deployment"] as const
 export type NavGroup = (typeof navGroups)[number]
 
 export interface Page {

@@ -59,8 +59,7 @@ export function TimeChart({
           kind={kind}
           height={height}
           timeText={timeText}
-          // The unit stands beside each value; on the axis it would only take room.
-          axisText={(value) => (value < compactFrom ? numberFormat : compactFormat).format(value)}
+          axisText={(value) => `${(value < compactFrom ? numberFormat : compactFormat).format(value)}${unit}`}
           valueText={valueText}
         />
       </div>

@@ -33,7 +33,7 @@ export function ConfirmDialog({
   onConfirm,
 }: ConfirmDialogProps) {
   return (
-    <Modal closeButtonProps={{ "aria-label": "Close" }} opened={opened} onClose={onClose} title={title} centered>
+    <Modal closeButtonProps={{ "aria-label": "Close" }} opened={opened} onClose={onClose} title={title}>
       <Confirmation {...{ onClose, confirm, typed, dangerous, busy, error, onConfirm }}>{children}</Confirmation>
     </Modal>
   )

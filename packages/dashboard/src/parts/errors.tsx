@@ -16,7 +16,7 @@ export function ErrorAlert({ error, title = "That did not work", retry }: ErrorA
   return (
     <Alert color="red" icon={<AlertIcon />} title={title} role="alert">
       <Text size="sm" className="weir-break">
-        {error instanceof Error ? error.message : String(error)}
+        {wordsOf(error)}
       </Text>
       <Group gap="md" mt={retry || failure ? "xs" : 0}>
         {failure !== null && failure.code !== 0 ? (
@@ -37,4 +37,13 @@ export function ErrorAlert({ error, title = "That did not work", retry }: ErrorA
       </Group>
     </Alert>
   )
+}
+
+/** Servers name the operation first, as clients of the API expect it; here the title says what was being done. */
+const operationFirst = /^\w+ failed with error: "(.*)"$/s
+
+function wordsOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  const words = operationFirst.exec(text)?.[1] ?? text
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`
 }

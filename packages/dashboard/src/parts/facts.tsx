@@ -11,7 +11,7 @@ export function Facts({
   cols?: number
 }) {
   return (
-    <SimpleGrid component="dl" cols={{ base: 1, xs: 2, md: cols }} spacing="md" verticalSpacing="sm" m={0}>
+    <SimpleGrid component="dl" cols={{ base: 2, md: cols }} spacing="md" verticalSpacing="sm" m={0}>
       {facts.map(([name, value]) => (
         <Box key={name} style={{ minWidth: 0 }}>
           <Text component="dt" size="xs" c="dimmed">

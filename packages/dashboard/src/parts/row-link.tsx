@@ -6,20 +6,9 @@ import { Link } from "wouter"
 
 const stay = (event: SyntheticEvent): void => event.stopPropagation()
 
-// An id that may break anywhere would otherwise be squeezed to a letter a line on a phone.
-const narrowestStyle = { display: "inline-block", minWidth: "5rem" } as const
-
 export function RowLink({ href, children }: { href: string; children: ReactNode }) {
   return (
-    <Anchor
-      component={Link}
-      href={href}
-      size="sm"
-      className="weir-break"
-      style={narrowestStyle}
-      onClick={stay}
-      onKeyDown={stay}
-    >
+    <Anchor component={Link} href={href} size="sm" className="weir-break" onClick={stay} onKeyDown={stay}>
       {children}
     </Anchor>
   )

@@ -2,6 +2,9 @@
 
 import { Text, Tooltip } from "@mantine/core"
 
+// However narrow the column of a table is.
+const oneLine = { whiteSpace: "nowrap" } as const
+
 const units: readonly [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
   ["year", 31_536_000],
   ["month", 2_592_000],
@@ -11,7 +14,17 @@ const units: readonly [unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
   ["second", 1],
 ]
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" })
-const absolute = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" })
+// Of the browser's time zone, which is named: a log that is compared with it may be of another.
+const absolute = new Intl.DateTimeFormat("en", {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+  timeZoneName: "short",
+})
 
 /** «3 minutes ago» of an RFC 3339 time or milliseconds. */
 export function relativeTime(at: string | number, nowMs = Date.now()): string {
@@ -20,6 +33,7 @@ export function relativeTime(at: string | number, nowMs = Date.now()): string {
   return relative.format(Math.round(seconds / size), unit)
 }
 
+/** «Nov 24, 2026, 18:39:14 UTC» of an RFC 3339 time or milliseconds. */
 export const absoluteTime = (at: string | number): string => absolute.format(new Date(at))
 
 export function TimeAgo({ at, fallback = "never" }: { at: string | number | null | undefined; fallback?: string }) {
@@ -32,7 +46,7 @@ export function TimeAgo({ at, fallback = "never" }: { at: string | number | null
   }
   return (
     <Tooltip label={absoluteTime(at)}>
-      <Text span size="sm" component="time" dateTime={new Date(at).toISOString()}>
+      <Text span size="sm" component="time" style={oneLine} dateTime={new Date(at).toISOString()}>
         {relativeTime(at)}
       </Text>
     </Tooltip>

@@ -25,6 +25,13 @@ export function useAppFacts() {
   return useApps().data?.apps.find(({ id }) => id === app)
 }
 
+/** Whether the address names an app that there is not; false while nobody knows. */
+export function useIsAppAbsent(): boolean {
+  const app = useAppId()
+  const { data, isFetching } = useApps()
+  return app !== null && data !== undefined && !isFetching && !data.apps.some(({ id }) => id === app)
+}
+
 /** Addresses of pages of the same app, from their path below it. */
 export function useAppPath(): (path: string) => string {
   const app = useAppId()

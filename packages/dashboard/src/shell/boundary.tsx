@@ -24,6 +24,7 @@ export class Boundary extends Component<BoundaryProps, { readonly failed: boolea
         <EmptyState
           icon={AlertIcon}
           title="This page could not be shown"
+          isPage
           action={<Button onClick={() => location.reload()}>Load it again</Button>}
         >
           The server may have been updated since the dashboard was opened. The browser's console says more.

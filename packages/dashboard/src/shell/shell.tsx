@@ -164,6 +164,9 @@ function Account() {
   )
 }
 
+/** The list is longer than many screens: where one is can be seen, however one came there. */
+const intoView = (link: HTMLAnchorElement | null): void => link?.scrollIntoView({ block: "nearest" })
+
 function Navigation({ pages, onGo }: { pages: readonly Page[]; onGo: () => void }) {
   const appId = useAppId()
   const [location] = useLocation()
@@ -195,7 +198,8 @@ function Navigation({ pages, onGo }: { pages: readonly Page[]; onGo: () => void 
                   leftSection={<Shape size={16} />}
                   active={isActive}
                   {...(isActive ? { "aria-current": "page" as const } : {})}
-                  py={6}
+                  {...(isActive ? { ref: intoView } : {})}
+                  py={{ base: 7, sm: 4 }}
                   style={{ borderRadius: "var(--mantine-radius-md)" }}
                 />
               )

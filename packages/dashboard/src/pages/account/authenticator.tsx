@@ -41,14 +41,14 @@ const purposes: Record<Purpose, { title: string; lead: string; button: string; p
   disable: {
     title: "Switch the authenticator off",
     lead: "From then on your password alone logs you in. The recovery codes end as well.",
-    button: "Switch off",
+    button: "Disable",
     path: "/two-factor/disable",
     dangerous: true,
   },
   codes: {
     title: "New recovery codes",
     lead: "The former ones end at once.",
-    button: "Make new codes",
+    button: "Create new codes",
     path: "/two-factor/generate-backup-codes",
   },
 }
@@ -79,7 +79,7 @@ export function Authenticator({ isOn, hasPassword }: { isOn: boolean; hasPasswor
             New recovery codes
           </Button>
           <Button variant="light" color="red" onClick={() => setPurpose("disable")}>
-            Switch off
+            Disable
           </Button>
         </Group>
       ) : hasPassword ? (
@@ -142,7 +142,7 @@ function PasswordDialog({
     ask.mutate()
   }
   return (
-    <Modal opened onClose={onClose} title={title} centered closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": "Close" }}>
       <form onSubmit={submit}>
         <Stack>
           {ask.error ? <ErrorAlert error={ask.error} /> : null}
@@ -185,13 +185,7 @@ function ScanDialog({ uri, onClose, onDone }: { uri: string; onClose: () => void
     confirm.mutate(code)
   }
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title="Scan, then enter a code"
-      centered
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Modal opened onClose={onClose} title="Scan, then enter a code" closeButtonProps={{ "aria-label": "Close" }}>
       <form onSubmit={submit}>
         <Stack>
           <Text size="sm">Scan this with your authenticator app, or type the secret into it.</Text>
@@ -240,7 +234,6 @@ function CodesDialog({ codes, onClose }: { codes: readonly string[]; onClose: ()
       opened
       onClose={onClose}
       title="Keep these recovery codes"
-      centered
       closeOnClickOutside={false}
       closeButtonProps={{ "aria-label": "Close" }}
     >

@@ -160,7 +160,7 @@ function NameDialog({ title, button, lead, initial, save, onClose, onDone }: Nam
     saving.mutate()
   }
   return (
-    <Modal opened onClose={onClose} title={title} centered closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": "Close" }}>
       <form onSubmit={submit}>
         <Stack>
           {saving.error ? <ErrorAlert error={saving.error} title="It was not saved" /> : null}

@@ -72,7 +72,7 @@ export function Sessions() {
           },
           { header: "Address", wide: true, cell: ({ address }) => address ?? "–" },
           { header: "Logged in", cell: ({ created_at }) => <TimeAgo at={created_at} /> },
-          { header: "Ends", wide: true, cell: ({ expires_at }) => <TimeAgo at={expires_at} /> },
+          { header: "Expires", wide: true, cell: ({ expires_at }) => <TimeAgo at={expires_at} /> },
           {
             header: "End",
             cell: ({ id, current, user_agent }) =>

@@ -89,8 +89,8 @@ function Settings({ app }: { app: App }) {
             facts={[
               ["App id", <Copyable key="id" value={String(app.id)} label="app id" />],
               ["Environment", app.environment],
-              ["Made", <TimeAgo key="at" at={app.created_at} />],
-              ["Changed", <TimeAgo key="changed" at={app.updated_at} />],
+              ["Created", <TimeAgo key="at" at={app.created_at} />],
+              ["Updated", <TimeAgo key="changed" at={app.updated_at} />],
               [
                 "Users' tokens end that were issued before",
                 <TimeAgo key="before" at={app.revoke_tokens_issued_before} fallback="no cut-off" />,
@@ -100,24 +100,21 @@ function Settings({ app }: { app: App }) {
           <Rename app={app} disabled={!canManage} busy={update.isPending} onSave={(name) => change({ name })} />
         </Stack>
       </Section>
-      <Section
-        title="Environment"
-        description="A production app keeps its gate shut for whatever makes trying out easy."
-      >
+      <Section title="Environment" description="A production app refuses what only makes development easier.">
         <Row
           title={isProduction ? "Production" : "Development"}
           text={
             isProduction
               ? "Development tokens and the demo are off, and the token policy begins strict."
-              : "Development tokens can be switched on, and the token policy begins compatible."
+              : "Development tokens can be enabled, and the token policy begins compatible."
           }
         >
           <Button variant="default" disabled={!canManage} onClick={() => setQuestion(questions.environment)}>
-            {isProduction ? "Make it a development app" : "Make it a production app"}
+            {isProduction ? "Switch to development" : "Switch to production"}
           </Button>
         </Row>
       </Section>
-      <Section title="Ways in">
+      <Section title="Authentication">
         <Stack gap="lg">
           <Switch
             label="Backends may log in with key and secret"
@@ -152,11 +149,11 @@ function Settings({ app }: { app: App }) {
       </Section>
       <Section title={app.suspended ? "Let it run again" : "Suspend"}>
         <Row
-          title={app.suspended ? "The app is suspended" : "Shut the whole app"}
+          title={app.suspended ? "The app is suspended" : "Refuse every request"}
           text={
             app.suspended
               ? "Its users and backends come back with the tokens that they have."
-              : "Every request of users and backends is refused and all sockets close, on every node. Nothing is deleted or revoked."
+              : "Of users and of backends, on every node. All sockets close. Nothing is deleted or revoked."
           }
         >
           <Button
@@ -196,16 +193,16 @@ function questionsOf({ name, environment, suspended, disable_auth_checks }: App)
   return {
     environment: isProduction
       ? {
-          title: "Make it a development app",
-          text: "Development tokens can be switched on afterwards. Without a token policy of its own it becomes compatible: tokens without an expiry are let in.",
-          confirm: "Make it a development app",
+          title: "Switch to development",
+          text: "Development tokens can be enabled afterwards. Without a token policy of its own it becomes compatible: tokens without an expiry are let in.",
+          confirm: "Switch to development",
           change: { environment: "development" },
           dangerous: true,
         }
       : {
-          title: "Make it a production app",
-          text: `${disable_auth_checks ? "Development tokens are switched off. " : ""}Without a token policy of its own it becomes strict: look at the warnings of the token policy first to see whom that refuses.`,
-          confirm: "Make it a production app",
+          title: "Switch to production",
+          text: `${disable_auth_checks ? "Development tokens are disabled. " : ""}Without a token policy of its own it becomes strict: look at the warnings of the token policy first to see whom that refuses.`,
+          confirm: "Switch to production",
           change: { environment: "production" },
           dangerous: false,
         },

@@ -26,7 +26,7 @@ export default function Apps() {
       {error ? <ErrorAlert error={error} title="The apps could not be read" retry={() => void refetch()} /> : null}
       {data?.apps.length === 0 ? (
         <EmptyState icon={AppsIcon} title="No app yet" action={make}>
-          Make one to get its API key and secret; that is all a backend needs to begin.
+          Create one to get its API key and secret; that is all a backend needs to begin.
         </EmptyState>
       ) : null}
       <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }}>
@@ -54,7 +54,7 @@ export default function Apps() {
                     ) : null}
                   </Group>
                   <Text size="sm" c="dimmed" component="div">
-                    Made <TimeAgo at={created_at} />
+                    Created <TimeAgo at={created_at} />
                   </Text>
                 </Stack>
               </Paper>

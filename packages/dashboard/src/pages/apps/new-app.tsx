@@ -1,6 +1,6 @@
 // Makes an app, and shows its first secret this once.
 
-import { Button, Group, SegmentedControl, Stack, Text, TextInput } from "@mantine/core"
+import { Button, Group, Input, SegmentedControl, Stack, Text, TextInput } from "@mantine/core"
 import { type FormEvent, useState } from "react"
 import { Link } from "wouter"
 import { useChange } from "../../api/queries.ts"
@@ -49,7 +49,7 @@ export default function NewApp() {
       <Section>
         <form onSubmit={submit}>
           <Stack maw={460}>
-            {create.error ? <ErrorAlert error={create.error} title="The app was not made" /> : null}
+            {create.error ? <ErrorAlert error={create.error} title="The app was not created" /> : null}
             <TextInput
               label="Name"
               description="For you and your team; users never see it."
@@ -60,9 +60,9 @@ export default function NewApp() {
               data-autofocus
             />
             <div>
-              <Text size="sm" fw={500} id="environment" mb={4}>
+              <Input.Label component="div" id="environment" display="block">
                 Environment
-              </Text>
+              </Input.Label>
               <SegmentedControl
                 aria-labelledby="environment"
                 value={environment}
@@ -75,12 +75,12 @@ export default function NewApp() {
               <Text size="xs" c="dimmed" mt={4}>
                 {environment === "production"
                   ? "Development tokens and the demo stay off."
-                  : "Development tokens can be switched on, and the demo may use it."}
+                  : "Development tokens can be enabled, and the demo may use it."}
               </Text>
             </div>
             <Group>
               <Button type="submit" loading={create.isPending} disabled={name.trim() === ""}>
-                Make app
+                Create app
               </Button>
               <Button component={Link} href="/" variant="default">
                 Cancel

@@ -83,7 +83,7 @@ export function Entries({ list, shownApp }: EntriesProps) {
             {
               header: "Target",
               cell: ({ target }) => (
-                <Text span size="sm" c="dimmed" lineClamp={1} className="weir-break" maw={360}>
+                <Text span size="sm" c="dimmed" lineClamp={1} className="weir-break" maw={560}>
                   {target === null
                     ? "–"
                     : Object.entries(target)

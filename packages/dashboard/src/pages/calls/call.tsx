@@ -29,6 +29,7 @@ const refreshMs = 10_000
 const membersPageSize = 50
 
 export default function Call() {
+  const path = useAppPath()
   const may = useMay()
   const { type = "", id = "" } = useParams<{ type: string; id: string }>()
   const cid = `${type}:${id}`
@@ -41,7 +42,7 @@ export default function Call() {
   if (error && data === undefined) {
     return (
       <>
-        <PageHeader title={cid} />
+        <PageHeader trail={[["Calls", path("/calls")]]} title={cid} />
         {error instanceof ApiFailure && error.status === 404 ? (
           <NoSuchCall cid={cid} />
         ) : (
@@ -55,6 +56,7 @@ export default function Call() {
   return (
     <>
       <PageHeader
+        trail={[["Calls", path("/calls")]]}
         title={cid}
         actions={
           call !== undefined && !isOver && may("content.manage") ? (
@@ -113,8 +115,8 @@ function FactsOf({ call }: { call: CallFacts }) {
     <Facts
       facts={[
         ["Cid", <Copyable key="cid" value={call.cid} label="cid" />],
-        ["Made by", <Person key="maker" user={call.created_by} />],
-        ["Made", <TimeAgo key="made" at={call.created_at} />],
+        ["Created by", <Person key="maker" user={call.created_by} />],
+        ["Created", <TimeAgo key="made" at={call.created_at} />],
         ["Starts", <TimeAgo key="starts" at={call.starts_at} fallback="no set time" />],
         ["Ended", <TimeAgo key="ended" at={call.ended_at} fallback="not yet" />],
         ["Team", call.team ?? "none"],

@@ -21,6 +21,7 @@ import { type Channel as ChannelFacts, nameOfChannel } from "./words.tsx"
 const refreshMs = 10_000
 
 export default function Channel() {
+  const path = useAppPath()
   const { type = "", id = "" } = useParams<{ type: string; id: string }>()
   const cid = `${type}:${id}`
   // A query, because asking for the channel itself would make one where there is none.
@@ -33,7 +34,7 @@ export default function Channel() {
   if (error && data === undefined) {
     return (
       <>
-        <PageHeader title={cid} />
+        <PageHeader trail={[["Channels", path("/channels")]]} title={cid} />
         <ErrorAlert error={error} title="The channel could not be read" retry={() => void refetch()} />
       </>
     )
@@ -41,14 +42,17 @@ export default function Channel() {
   if (data !== undefined && found === undefined) {
     return (
       <>
-        <PageHeader title={cid} />
+        <PageHeader trail={[["Channels", path("/channels")]]} title={cid} />
         <NoSuchChannel cid={cid} />
       </>
     )
   }
   return (
     <>
-      <PageHeader title={found === undefined ? cid : (nameOfChannel(found.channel) ?? cid)}>
+      <PageHeader
+        trail={[["Channels", path("/channels")]]}
+        title={found === undefined ? cid : (nameOfChannel(found.channel) ?? cid)}
+      >
         Messages, members and what they have read, as the app&rsquo;s own backend sees them.
       </PageHeader>
       {found === undefined ? (
@@ -70,8 +74,8 @@ export default function Channel() {
 const factsOf = (channel: ChannelFacts, watchers: number) =>
   [
     ["Cid", <Copyable key="cid" value={channel.cid} label="cid" />],
-    ["Made by", <Person key="maker" user={channel.created_by} />],
-    ["Made", <TimeAgo key="made" at={channel.created_at} />],
+    ["Created by", <Person key="maker" user={channel.created_by} />],
+    ["Created", <TimeAgo key="made" at={channel.created_at} />],
     ["Last message", <TimeAgo key="last" at={channel.last_message_at} fallback="none yet" />],
     ["Members", channel.member_count ?? "–"],
     ["Watching now", watchers],

@@ -50,14 +50,14 @@ export default function Channels() {
       <PageHeader title="Channels">
         Where the people of this app talk. Open one to read its messages and see who is in it.
       </PageHeader>
-      <Group mb="md" align="flex-end">
+      <Group mb="md" align="flex-end" className="weir-filters">
         <FilterInput
           parameter="q"
           label="Name or cid"
-          placeholder="Begins with…, or messaging:general"
+          placeholder="Begins with…, or type:id"
           leftSection={<SearchIcon />}
           maxLength={soughtCharsMax}
-          w={{ base: "100%", xs: 300 }}
+          w={300}
         />
         <Select
           label="Type"
@@ -95,14 +95,23 @@ export default function Channels() {
                 </>
               ),
             },
-            { header: "Members", numeric: true, cell: ({ channel }) => channel.member_count ?? "–" },
-            { header: "Team", cell: ({ channel }) => channel.team ?? "none", wide: true },
+            { header: "Members", numeric: true, cell: ({ channel }) => channel.member_count ?? "–", wide: true },
+            {
+              header: "Team",
+              cell: ({ channel }) =>
+                channel.team ?? (
+                  <Text span size="sm" c="dimmed">
+                    none
+                  </Text>
+                ),
+              wide: true,
+            },
             { header: "State", cell: ({ channel }) => <ChannelBadges channel={channel} />, wide: true },
             {
               header: "Last message",
               cell: ({ channel }) => <TimeAgo at={channel.last_message_at} fallback="none yet" />,
             },
-            { header: "Made", cell: ({ channel }) => <TimeAgo at={channel.created_at} />, wide: true },
+            { header: "Created", cell: ({ channel }) => <TimeAgo at={channel.created_at} />, wide: true },
           ]}
           empty={
             isFiltered ? (

@@ -57,8 +57,8 @@ export function Members({ type, id }: { type: string; id: string }) {
               </Group>
             ),
           },
-          { header: "Role", cell: ({ member }) => member.channel_role },
-          { header: "Read up to", cell: ({ read }) => <TimeAgo at={read?.last_read} fallback="not said" /> },
+          { header: "Role", cell: ({ member }) => member.channel_role, wide: true },
+          { header: "Read up to", cell: ({ read }) => <TimeAgo at={read?.last_read} fallback="unknown" /> },
           { header: "Unread", numeric: true, cell: ({ read }) => read?.unread_messages ?? "–" },
           { header: "Joined", cell: ({ member }) => <TimeAgo at={member.created_at} />, wide: true },
         ]}

@@ -64,7 +64,7 @@ export default function Deliveries() {
         Each event for each webhook. What fails is tried again for three days and then becomes a dead letter, which
         waits to be sent again by hand.
       </PageHeader>
-      <Group mb="md" align="flex-start">
+      <Group mb="md" align="flex-start" className="weir-filters">
         <Select
           label="State"
           placeholder="All"
@@ -84,7 +84,7 @@ export default function Deliveries() {
           label="Webhook"
           placeholder="All"
           size="sm"
-          w={{ base: "100%", xs: 190 }}
+          w={190}
           data={(hooks.data?.hooks ?? []).map((one) => ({ value: one.id, label: addressOf(one) }))}
           value={hook === "" ? null : hook}
           onChange={(value) => setHook(value ?? "")}
@@ -97,17 +97,17 @@ export default function Deliveries() {
           placeholder="message.new, message.*"
           maxLength={typeCharsMax}
           error={isType ? undefined : "a type, or the beginning of some with a star"}
-          w={{ base: "100%", xs: 190 }}
+          w={220}
         />
         <FilterInput
           parameter="stream"
           label="Stream"
           placeholder="channel:messaging:general"
           maxLength={streamCharsMax}
-          w={{ base: "100%", xs: 200 }}
+          w={250}
         />
         <Select
-          label="Happened in"
+          label="Time range"
           placeholder="Any time"
           size="sm"
           w={140}

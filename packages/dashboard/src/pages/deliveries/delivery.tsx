@@ -26,6 +26,7 @@ type Whole = CallOutput<"ReadDelivery">["delivery"]
 const refreshMs = 3_000
 
 export default function DeliveryPage() {
+  const path = useAppPath()
   const app = String(useApp())
   const may = useMay()
   const { delivery: id = "" } = useParams<{ delivery: string }>()
@@ -36,7 +37,7 @@ export default function DeliveryPage() {
     const isAbsent = error instanceof ApiFailure && (error.status === 404 || error.status === 400)
     return (
       <>
-        <PageHeader title="Delivery" />
+        <PageHeader trail={[["Deliveries", path("/deliveries")]]} title="Delivery" />
         {isAbsent ? (
           <NoSuchDelivery />
         ) : (
@@ -49,6 +50,7 @@ export default function DeliveryPage() {
   return (
     <>
       <PageHeader
+        trail={[["Deliveries", path("/deliveries")]]}
         title={delivery?.type ?? "Delivery"}
         actions={
           delivery !== undefined && may("hooks.manage") ? (
@@ -99,7 +101,7 @@ function FactsOf({ delivery }: { delivery: Whole }) {
             {delivery.stream}
           </RowLink>,
         ],
-        ["Happened", <TimeAgo key="created" at={delivery.created_at} />],
+        ["When", <TimeAgo key="created" at={delivery.created_at} />],
         ["Attempts", delivery.attempts],
         [
           "Next attempt",
@@ -145,7 +147,7 @@ function AttemptDetails({ attempt }: { attempt: Attempt }) {
           {absoluteTime(at)}
         </Title>
         <Badge variant="light" color={fault === null ? "teal" : "red"}>
-          {fault === null ? (response?.status ?? "taken") : (response?.status ?? "no answer")}
+          {fault === null ? (response?.status ?? "delivered") : (response?.status ?? "no answer")}
         </Badge>
         <Text size="sm" c="dimmed">
           {msText(duration_ms)}
@@ -177,7 +179,7 @@ function AttemptDetails({ attempt }: { attempt: Attempt }) {
               <Headers headers={response.headers} of="answer" />
               {responseText === "" ? (
                 <Text size="sm" c="dimmed">
-                  It has no body.
+                  No body.
                 </Text>
               ) : (
                 <CodeBlock code={pretty(responseText)} label="Body of the answer" />

@@ -7,7 +7,7 @@ export const page = define(
     path: "/deliveries",
     scope: "app",
     needs: "hooks.read",
-    nav: { group: "Events out", icon: PaperAirplaneIcon },
+    nav: { group: "Events", icon: PaperAirplaneIcon },
   },
   () => import("./deliveries.tsx"),
 )

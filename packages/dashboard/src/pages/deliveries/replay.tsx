@@ -25,7 +25,7 @@ export function ReplayDialog({ what, opened, onClose, onReplayed }: ReplayDialog
     onClose()
   }
   return (
-    <Modal opened={opened} onClose={close} title="Send again" centered closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened={opened} onClose={close} title="Send again" closeButtonProps={{ "aria-label": "Close" }}>
       <Content what={what} stop={stop} onClose={close} onReplayed={onReplayed} />
     </Modal>
   )

@@ -18,7 +18,7 @@ import { type Delivery, type DeliveryFilter, DeliveryState, outcomeText } from "
 const pageSize = 50
 const latestMax = 10
 /** Types break within a word below this. */
-const eventWidth = 150
+const eventWidth = 120
 /** Of one replay by ids. */
 const chosenMax = 100
 
@@ -57,6 +57,7 @@ export function DeliveriesTable({ filter, everyMs, latestOnly = false }: Deliver
   const choosing: Column<Delivery> = {
     header: "Choose",
     width: 60,
+    wide: true,
     cell: ({ id, type }) => (
       <Checkbox
         aria-label={`Choose ${type} ${id}`}
@@ -134,7 +135,7 @@ export function DeliveriesTable({ filter, everyMs, latestOnly = false }: Deliver
             wide: true,
           },
           { header: "Attempts", numeric: true, cell: ({ attempts }) => attempts, wide: true },
-          { header: "Happened", cell: ({ created_at }) => <TimeAgo at={created_at} /> },
+          { header: "When", cell: ({ created_at }) => <TimeAgo at={created_at} /> },
         ]}
         empty={
           Object.keys(filter).some((name) => name !== "hook_id") ? (

@@ -58,7 +58,7 @@ export function DeliveryState({ delivery }: { delivery: Pick<Delivery, "state" |
 export function outcomeText({ status, fault, state, attempts }: Delivery): string {
   if (attempts === 0 && state === "pending") return "not tried yet"
   const answered = status === null ? "" : String(status)
-  if (fault === null) return answered === "" ? "taken" : answered
+  if (fault === null) return answered === "" ? "delivered" : answered
   const said = faultText(fault)
   return answered === "" || fault === "gone" ? said : `${answered}: ${said}`
 }
@@ -69,7 +69,7 @@ export function AttemptSummary({ attempt }: { attempt: Attempt }) {
   return (
     <>
       <Text size="sm">
-        {fault === null ? "Taken" : `Failed: ${faultText(fault)}`}
+        {fault === null ? "Delivered" : `Failed: ${faultText(fault)}`}
         {response?.status == null || fault === "gone" ? "" : `, status ${response.status}`}, after {msText(duration_ms)}
       </Text>
       {detail === null ? null : (
@@ -82,8 +82,8 @@ export function AttemptSummary({ attempt }: { attempt: Attempt }) {
 }
 
 const checkLooks = {
-  right: { color: "teal", word: "right" },
-  wrong: { color: "red", word: "wrong" },
+  right: { color: "teal", word: "valid" },
+  wrong: { color: "red", word: "invalid" },
   unknown: { color: "gray", word: "cannot be told" },
   absent: { color: "gray", word: "not signed" },
 } as const

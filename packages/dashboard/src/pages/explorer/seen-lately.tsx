@@ -26,7 +26,7 @@ export function SeenLately({ what, operations, pattern, addressOf }: SeenLatelyP
   const lower = what.toLowerCase()
   return (
     <Section
-      title="Asked for lately"
+      title="Recently used"
       description={`${what} in the latest requests of this app. Others are there as well: open one by its name.`}
       flush
     >

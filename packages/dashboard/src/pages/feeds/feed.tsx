@@ -25,6 +25,7 @@ const tabs = ["activities", "followers", "following", "members"] as const
 type Tab = (typeof tabs)[number]
 
 export default function Feed() {
+  const path = useAppPath()
   const { group = "", id = "" } = useParams<{ group: string; id: string }>()
   const name = `${group}:${id}`
   const list = usePublicList("GetOrCreateFeed", {
@@ -37,7 +38,7 @@ export default function Feed() {
   if (list.error) {
     return (
       <>
-        <PageHeader title={name} />
+        <PageHeader trail={[["Feeds", path("/feeds")]]} title={name} />
         <ErrorAlert error={list.error} title="The feed could not be read" retry={list.retry} />
       </>
     )
@@ -45,7 +46,7 @@ export default function Feed() {
   if (state === null) {
     return (
       <>
-        <PageHeader title={name} />
+        <PageHeader trail={[["Feeds", path("/feeds")]]} title={name} />
         <NoSuchFeed name={name} />
       </>
     )
@@ -53,6 +54,7 @@ export default function Feed() {
   return (
     <>
       <PageHeader
+        trail={[["Feeds", path("/feeds")]]}
         title={name}
         actions={
           <Button variant="default" onClick={list.retry} loading={list.isFetching}>
@@ -84,14 +86,14 @@ const factsOf = (feed: FeedState["feed"]) =>
     [
       "Visibility",
       <Badge key="visibility" variant="light">
-        {feed.visibility ?? "not said"}
+        {feed.visibility ?? "unknown"}
       </Badge>,
     ],
     ["Activities", feed.activity_count],
     ["Followers", feed.follower_count],
     ["Follows", feed.following_count],
-    ["Made", <TimeAgo key="made" at={feed.created_at} />],
-    ["Changed", <TimeAgo key="changed" at={feed.updated_at} />],
+    ["Created", <TimeAgo key="made" at={feed.created_at} />],
+    ["Updated", <TimeAgo key="changed" at={feed.updated_at} />],
     ["Tags", (feed.filter_tags ?? []).length === 0 ? "none" : (feed.filter_tags ?? []).join(", ")],
     ...(feed.description === "" ? [] : ([["Description", feed.description]] as const)),
   ] as const

@@ -19,7 +19,6 @@ export function EditHook({ hook, opened, onClose }: EditHookProps) {
       opened={opened}
       onClose={onClose}
       title="Change the webhook"
-      centered
       size="xl"
       closeButtonProps={{ "aria-label": "Close" }}
     >

@@ -64,14 +64,14 @@ export function HookSecrets({ hook }: { hook: Hook }) {
         keyOf={({ id }) => id}
         columns={[
           { header: "Secret", cell: ({ id }) => <code>{id}</code> },
-          { header: "Kind", cell: ({ alg }) => algLabels[alg] },
+          { header: "Kind", wide: true, cell: ({ alg }) => algLabels[alg] },
           {
             header: "Public key",
             cell: ({ public_key }) => (public_key === null ? "–" : <Copyable value={public_key} label="public key" />),
             wide: true,
           },
           {
-            header: "Signs",
+            header: "State",
             cell: (secret) =>
               hasEnded(secret) ? (
                 <Badge variant="light" color="gray">
@@ -79,7 +79,7 @@ export function HookSecrets({ hook }: { hook: Hook }) {
                 </Badge>
               ) : secret.expires_at === null ? (
                 <Badge variant="light" color="teal">
-                  signs
+                  active
                 </Badge>
               ) : (
                 <Group gap={6}>
@@ -90,7 +90,7 @@ export function HookSecrets({ hook }: { hook: Hook }) {
                 </Group>
               ),
           },
-          { header: "Made", cell: ({ created_at }) => <TimeAgo at={created_at} />, wide: true },
+          { header: "Created", cell: ({ created_at }) => <TimeAgo at={created_at} />, wide: true },
           ...(may("hooks.manage")
             ? [
                 {
@@ -114,7 +114,6 @@ export function HookSecrets({ hook }: { hook: Hook }) {
         opened={adding}
         onClose={() => setAdding(false)}
         title="New signing secret"
-        centered
         size="lg"
         closeButtonProps={{ "aria-label": "Close" }}
       >
@@ -167,7 +166,7 @@ function NewSecretForm({ hook, onClose }: { hook: Hook; onClose: () => void }) {
   return (
     <form onSubmit={submit}>
       <Stack>
-        {create.error ? <ErrorAlert error={create.error} title="No secret was made" /> : null}
+        {create.error ? <ErrorAlert error={create.error} title="No secret was created" /> : null}
         <Select
           label="Kind"
           data={[
@@ -191,7 +190,7 @@ function NewSecretForm({ hook, onClose }: { hook: Hook; onClose: () => void }) {
             Cancel
           </Button>
           <Button type="submit" loading={create.isPending}>
-            Make secret
+            Create secret
           </Button>
         </Group>
       </Stack>

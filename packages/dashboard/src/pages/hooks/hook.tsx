@@ -39,6 +39,7 @@ import {
 const refreshMs = 5_000
 
 export default function HookPage() {
+  const path = useAppPath()
   const app = String(useApp())
   const { hook: id = "" } = useParams<{ hook: string }>()
   const { data, error, refetch } = useRead("ReadHook", { path: { app, hook: id } }, { everyMs: refreshMs })
@@ -49,7 +50,7 @@ export default function HookPage() {
     const isAbsent = error instanceof ApiFailure && (error.status === 404 || error.status === 400)
     return (
       <>
-        <PageHeader title="Webhook" />
+        <PageHeader trail={[["Webhooks", path("/hooks")]]} title="Webhook" />
         {isAbsent ? (
           <NoSuchHook />
         ) : (
@@ -61,7 +62,7 @@ export default function HookPage() {
   if (data === undefined) {
     return (
       <>
-        <PageHeader title="Webhook" />
+        <PageHeader trail={[["Webhooks", path("/hooks")]]} title="Webhook" />
         <Skeleton height={400} radius="md" />
       </>
     )
@@ -69,7 +70,11 @@ export default function HookPage() {
   const { hook } = data
   return (
     <>
-      <PageHeader title={`${kindLabels[hook.hook_type] ?? hook.hook_type} webhook`} actions={<Actions hook={hook} />}>
+      <PageHeader
+        trail={[["Webhooks", path("/hooks")]]}
+        title={`${kindLabels[hook.hook_type] ?? hook.hook_type} webhook`}
+        actions={<Actions hook={hook} />}
+      >
         <span className="weir-break">{addressOf(hook)}</span>
       </PageHeader>
       <Warnings hook={hook} stats={own} />
@@ -133,7 +138,7 @@ function Warnings({ hook, stats }: { hook: HookFacts; stats: HookStats | undefin
       ) : null}
       {hook.disabled_reason === "gone" ? (
         <Alert color="yellow" icon={<AlertIcon />} title="Its receiver said that it is gone" mb="md">
-          It answered 410, so the webhook was switched off. Switch it on again once the receiver is back.
+          It answered 410, so the webhook was disabled. Enable it again once the receiver is back.
         </Alert>
       ) : null}
       {isBackends(hook) ? (
@@ -154,8 +159,8 @@ const factsOf = (hook: HookFacts) =>
     ["Time-out", `${countText(hook.timeout_ms)} ms`],
     ["Compression", hook.compression],
     ["Origin", originText(hook.origin)],
-    ["Made", <TimeAgo key="made" at={hook.created_at} />],
-    ["Last delivered", <TimeAgo key="last" at={hook.status.last_delivered_at} fallback="not of late" />],
+    ["Created", <TimeAgo key="made" at={hook.created_at} />],
+    ["Last delivered", <TimeAgo key="last" at={hook.status.last_delivered_at} fallback="not recently" />],
     ...(hook.hook_type === "redis"
       ? ([["Longest stream", hook.redis_length_max == null ? "no bound" : countText(hook.redis_length_max)]] as const)
       : []),
@@ -196,7 +201,7 @@ function Actions({ hook }: { hook: HookFacts }) {
             All its deliveries
           </Menu.Item>
           <Menu.Item onClick={() => setDialog("edit")}>Change settings</Menu.Item>
-          {hook.enabled ? <Menu.Item onClick={() => setDialog("off")}>Switch off</Menu.Item> : null}
+          {hook.enabled ? <Menu.Item onClick={() => setDialog("off")}>Disable</Menu.Item> : null}
           <Menu.Item color="red" onClick={() => setDialog("delete")}>
             Remove
           </Menu.Item>
@@ -208,24 +213,23 @@ function Actions({ hook }: { hook: HookFacts }) {
         </Button>
       ) : (
         <Button onClick={() => turn(true)} loading={update.isPending}>
-          Switch on
+          Enable
         </Button>
       )}
-      {update.error && dialog === null ? <ErrorAlert error={update.error} title="It was not switched on" /> : null}
+      {update.error && dialog === null ? <ErrorAlert error={update.error} title="It was not enabled" /> : null}
       <TestEvent hook={hook} opened={dialog === "test"} onClose={close} />
       <EditHook hook={hook} opened={dialog === "edit"} onClose={close} />
       <ConfirmDialog
         opened={dialog === "off"}
         onClose={close}
         title="Switch the webhook off"
-        confirm="Switch off"
+        confirm="Disable"
         busy={update.isPending}
         error={update.error}
         onConfirm={() => turn(false)}
       >
         <Text size="sm">
-          Events that happen meanwhile are not kept for it. What waits already is delivered when it is switched on
-          again.
+          Events that happen meanwhile are not kept for it. What waits already is delivered when it is enabled again.
         </Text>
       </ConfirmDialog>
       <ConfirmDialog

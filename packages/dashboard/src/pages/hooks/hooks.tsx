@@ -104,7 +104,7 @@ export default function Hooks() {
               ),
             },
             { header: "State", cell: (hook) => <HookState hook={hook} stats={byId.get(hook.id)} /> },
-            { header: "Waiting", numeric: true, cell: ({ status }) => pendingText(status.pending) },
+            { header: "Waiting", numeric: true, cell: ({ status }) => pendingText(status.pending), wide: true },
             { header: "Dead", numeric: true, cell: ({ id }) => countText(byId.get(id)?.dead ?? 0), wide: true },
             {
               header: "p95",
@@ -114,7 +114,7 @@ export default function Hooks() {
             },
             {
               header: "Last delivered",
-              cell: ({ status }) => <TimeAgo at={status.last_delivered_at} fallback="not of late" />,
+              cell: ({ status }) => <TimeAgo at={status.last_delivered_at} fallback="not recently" />,
               wide: true,
             },
           ]}

@@ -7,7 +7,7 @@ export const page = define(
     path: "/hooks",
     scope: "app",
     needs: "hooks.read",
-    nav: { group: "Events out", icon: WebhookIcon },
+    nav: { group: "Events", icon: WebhookIcon },
   },
   () => import("./hooks.tsx"),
 )

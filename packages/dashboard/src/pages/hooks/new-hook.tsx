@@ -10,14 +10,7 @@ import { NewSecrets } from "./new-secrets.tsx"
 
 export function NewHook({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title="New webhook"
-      centered
-      size="xl"
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Modal opened={opened} onClose={onClose} title="New webhook" size="xl" closeButtonProps={{ "aria-label": "Close" }}>
       <Content onClose={onClose} />
     </Modal>
   )
@@ -46,7 +39,7 @@ function Content({ onClose }: { onClose: () => void }) {
     <HookForm
       start={{ kind: "webhook", fields: {}, settings: newSettings }}
       isNew
-      submit="Make webhook"
+      submit="Create webhook"
       cancel={
         <Button variant="default" onClick={onClose}>
           Cancel
@@ -54,7 +47,7 @@ function Content({ onClose }: { onClose: () => void }) {
       }
       busy={create.isPending}
       error={create.error}
-      errorTitle="The webhook was not made"
+      errorTitle="The webhook was not created"
       onSubmit={(draft) => create.mutate({ path: { app }, body: createBody(draft) })}
     />
   )

@@ -21,14 +21,7 @@ export interface TestEventProps {
 
 export function TestEvent({ hook, opened, onClose }: TestEventProps) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title="Send a test"
-      centered
-      size="lg"
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Modal opened={opened} onClose={onClose} title="Send a test" size="lg" closeButtonProps={{ "aria-label": "Close" }}>
       <Content hook={hook} onClose={onClose} />
     </Modal>
   )

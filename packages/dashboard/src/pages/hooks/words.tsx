@@ -98,7 +98,7 @@ export function HookState({ hook, stats }: { hook: Hook; stats?: HookStats | und
       )}
       {stats?.node?.circuit === "open" ? (
         <Badge variant="light" color="yellow">
-          one at a time
+          circuit open
         </Badge>
       ) : null}
     </Group>
@@ -110,7 +110,7 @@ export function EventTypes({ types }: { types: readonly string[] }) {
   return (
     <Group gap={6}>
       {types.map((type) => (
-        <Badge key={type} variant="light" color="gray" tt="none">
+        <Badge key={type} variant="light" color="gray">
           {type}
         </Badge>
       ))}

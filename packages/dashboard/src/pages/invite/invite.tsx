@@ -26,7 +26,7 @@ const words = {
     title: "Join the team",
     lead: ({ email, role, invited_by }: LinkFacts) => `${invited_by} invites ${email} as ${role}.`,
     button: "Join",
-    failure: "The account was not made",
+    failure: "The account was not created",
   },
   reset: {
     title: "Set a new password",

@@ -19,14 +19,14 @@ export function ClientBadges({ clients }: { clients: readonly string[] }) {
       {clients.slice(0, shownMax).map((client) => {
         const { name, version } = clientName(client)
         return (
-          <Badge key={client} variant="default" tt="none" fw={500} miw="max-content" title={client}>
+          <Badge key={client} variant="default" fw={500} miw="max-content" title={client}>
             {version === null ? name : `${name} ${version}`}
           </Badge>
         )
       })}
       {rest.length > 0 ? (
         <Tooltip label={rest.join(", ")} multiline maw={320}>
-          <Badge variant="default" tt="none" fw={500} miw="max-content" tabIndex={0}>
+          <Badge variant="default" fw={500} miw="max-content" tabIndex={0}>
             {`${rest.length} more`}
           </Badge>
         </Tooltip>

@@ -1,4 +1,4 @@
-// What is done to a key as a whole: another name, switched off, switched on.
+// What is done to a key as a whole: another name, disabled, enabled.
 
 import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core"
 import { type FormEvent, useState } from "react"
@@ -24,7 +24,7 @@ export function RenameKey({ apiKey: { api_key, label }, onClose }: KeyDialogProp
     update.mutate({ path: { app: String(app), api_key }, body: { label: name.trim() } }, { onSuccess: onClose })
   }
   return (
-    <Modal closeButtonProps={{ "aria-label": "Close" }} opened onClose={onClose} title="Rename the key" centered>
+    <Modal closeButtonProps={{ "aria-label": "Close" }} opened onClose={onClose} title="Rename the key">
       <form onSubmit={submit}>
         <Stack>
           {update.error ? <ErrorAlert error={update.error} title="The key was not renamed" /> : null}
@@ -68,8 +68,8 @@ export function SwitchKey({ apiKey: { api_key, label, disabled }, onClose }: Key
     <ConfirmDialog
       opened
       onClose={onClose}
-      title={isOff ? `Switch on ${name}` : `Switch off ${name}`}
-      confirm={isOff ? "Switch on" : "Switch off"}
+      title={isOff ? `Enable ${name}` : `Disable ${name}`}
+      confirm={isOff ? "Enable" : "Disable"}
       dangerous={!isOff}
       {...(isOff ? {} : { typed: api_key })}
       busy={update.isPending}
@@ -81,7 +81,7 @@ export function SwitchKey({ apiKey: { api_key, label, disabled }, onClose }: Key
       <Text size="sm">
         {isOff
           ? "Clients and backends that name this key are let in again, with the tokens that they have."
-          : "Every request that names this key is refused, of clients and of backends, and their sockets close. Nothing is revoked: when it is switched on again, the same tokens count."}
+          : "Every request that names this key is refused, of clients and of backends, and their sockets close. Nothing is revoked: when it is enabled again, the same tokens count."}
       </Text>
       {would ? (
         <Text size="sm" fw={600}>

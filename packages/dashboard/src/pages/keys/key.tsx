@@ -1,6 +1,6 @@
 // One key: its secrets, what can be done to them, and who comes with it.
 
-import { ActionIcon, Alert, Anchor, Button, Menu, Modal, Text } from "@mantine/core"
+import { ActionIcon, Alert, Button, Menu, Modal, Text } from "@mantine/core"
 import { useDisclosure } from "@mantine/hooks"
 import { AlertIcon, KebabHorizontalIcon, SearchIcon, ShieldLockIcon, SyncIcon } from "@primer/octicons-react"
 import { useState } from "react"
@@ -63,11 +63,9 @@ export default function KeyPage() {
   const isShut = key !== undefined && !secrets.some(({ state }) => verifies(state))
   return (
     <>
-      <Anchor component={Link} href={path("/keys")} size="sm">
-        Keys
-      </Anchor>
       <PageHeader
         title={key?.label || apiKey}
+        trail={[["Keys", path("/keys")]]}
         actions={
           key === undefined ? null : (
             <>
@@ -78,7 +76,7 @@ export default function KeyPage() {
                   variant={isRotating ? "filled" : "default"}
                   leftSection={<SyncIcon size={14} />}
                 >
-                  {isRotating ? "Go on rotating" : "Rotate"}
+                  {isRotating ? "Continue rotation" : "Rotate"}
                 </Button>
               ) : null}
               {may("secrets.manage") ? (
@@ -96,7 +94,7 @@ export default function KeyPage() {
                   <Menu.Dropdown>
                     <Menu.Item onClick={() => setDialog("rename")}>Rename</Menu.Item>
                     <Menu.Item onClick={() => setDialog("switch")} color={key.disabled ? undefined : "red"}>
-                      {key.disabled ? "Switch on" : "Switch off"}
+                      {key.disabled ? "Enable" : "Disable"}
                     </Menu.Item>
                   </Menu.Dropdown>
                 </Menu>
@@ -108,8 +106,8 @@ export default function KeyPage() {
         Clients name this key with every request; it stays the same when its secrets change.
       </PageHeader>
       {key?.disabled ? (
-        <Alert color="red" icon={<AlertIcon />} title="This key is switched off" mb="lg">
-          Every request that names it is refused. Nothing is revoked: switch it on and the same tokens count again.
+        <Alert color="red" icon={<AlertIcon />} title="This key is disabled" mb="lg">
+          Every request that names it is refused. Nothing is revoked: enable it and the same tokens count again.
         </Alert>
       ) : null}
       {isShut && !key.disabled ? (
@@ -121,8 +119,8 @@ export default function KeyPage() {
         <Facts
           facts={[
             ["API key", <Copyable key="key" value={apiKey} label="API key" />],
-            ["State", key === undefined ? null : key.disabled ? <OffBadge key="off" /> : "switched on"],
-            ["Made", key === undefined ? null : <TimeAgo key="at" at={key.created_at} />],
+            ["State", key === undefined ? null : key.disabled ? <OffBadge key="off" /> : "enabled"],
+            ["Created", key === undefined ? null : <TimeAgo key="at" at={key.created_at} />],
           ]}
         />
       </Section>
@@ -200,7 +198,6 @@ function AddSecret({ apiKey, opened, onClose }: { apiKey: string; opened: boolea
       opened={opened}
       onClose={end}
       title={made === null ? "Add a secret" : "The secret was added"}
-      centered
       size="lg"
       closeOnClickOutside={made === null}
     >

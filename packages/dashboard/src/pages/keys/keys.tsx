@@ -44,7 +44,7 @@ export default function Keys() {
       {error ? <ErrorAlert error={error} title="The keys could not be read" retry={() => void refetch()} /> : null}
       {data !== undefined && keys.length === 0 ? (
         <EmptyState icon={KeyIcon} title="No key yet" action={make}>
-          Clients name a key with every request. Make one to let them in.
+          Clients name a key with every request. Create one to let them in.
         </EmptyState>
       ) : null}
       {keys.length >= searchFrom ? (
@@ -99,7 +99,7 @@ function KeyCard({ apiKey: key }: { apiKey: Key }) {
               size="sm"
               leftSection={<SyncIcon size={14} />}
             >
-              {isRotating ? "Go on rotating" : "Rotate"}
+              {isRotating ? "Continue rotation" : "Rotate"}
             </Button>
           ) : null}
           <Button component={Link} href={path(`/keys/${key.api_key}`)} variant="default" size="sm">
@@ -112,7 +112,7 @@ function KeyCard({ apiKey: key }: { apiKey: Key }) {
         <Copyable value={key.api_key} label="API key" />
         {key.disabled ? <OffBadge /> : null}
         {isRotating ? (
-          <Badge color="yellow.4" variant="filled" autoContrast tt="none">
+          <Badge color="yellow.4" variant="filled" autoContrast>
             rotation under way
           </Badge>
         ) : null}

@@ -11,14 +11,7 @@ import { labelCharsMax } from "./wire.ts"
 
 export function NewKey({ opened, onClose }: { opened: boolean; onClose: () => void }) {
   return (
-    <Modal
-      closeButtonProps={{ "aria-label": "Close" }}
-      opened={opened}
-      onClose={onClose}
-      title="New key"
-      centered
-      size="lg"
-    >
+    <Modal closeButtonProps={{ "aria-label": "Close" }} opened={opened} onClose={onClose} title="New key" size="lg">
       <Content onClose={onClose} />
     </Modal>
   )
@@ -57,7 +50,7 @@ function Content({ onClose }: { onClose: () => void }) {
   return (
     <form onSubmit={submit}>
       <Stack>
-        {create.error ? <ErrorAlert error={create.error} title="The key was not made" /> : null}
+        {create.error ? <ErrorAlert error={create.error} title="The key was not created" /> : null}
         <TextInput
           label="Name"
           description="What it is for, such as the website or a partner. It can be changed."
@@ -74,7 +67,7 @@ function Content({ onClose }: { onClose: () => void }) {
             Cancel
           </Button>
           <Button type="submit" loading={create.isPending}>
-            Make key
+            Create key
           </Button>
         </Group>
       </Stack>

@@ -26,7 +26,6 @@ export function RevokedReceipt({ secret, onClose }: { secret: Secret; onClose: (
       opened
       onClose={onClose}
       title={`Receipt of ${nameOf(secret)}`}
-      centered
       size="lg"
     >
       {error ? <ErrorAlert error={error} title="The revocations could not be read" retry={retry} /> : null}

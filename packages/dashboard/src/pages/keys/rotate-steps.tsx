@@ -29,10 +29,10 @@ const signingStoppedMs = 10 * 60_000
 export function Make({ apiKey, old, onMade }: { apiKey: string; old: Secret; onMade: (made: MadeSecret) => void }) {
   return (
     <Section
-      title="Make the next secret"
+      title="Create the next secret"
       description={`It stands by beside ${nameOf(old)}: nothing is signed with it and nothing changes for anybody yet.`}
     >
-      <SecretForm apiKey={apiKey} state="standby" alg={old.alg} submit="Make the secret" onMade={onMade} />
+      <SecretForm apiKey={apiKey} state="standby" alg={old.alg} submit="Create the secret" onMade={onMade} />
     </Section>
   )
 }
@@ -89,7 +89,7 @@ export function Activate({ apiKey, rotation: { next, retire }, made }: ActivateP
         </List>
         <DeployCode apiKey={apiKey} kid={next.kid} />
         <Group justify="space-between">
-          <Button variant="subtle" color="gray" onClick={() => setAsking(true)} disabled={busy}>
+          <Button variant="default" onClick={() => setAsking(true)} disabled={busy}>
             {isActive ? "Back: put it on standby" : "Back: discard it"}
           </Button>
           <Button onClick={() => void activate()} loading={busy}>
@@ -132,7 +132,7 @@ export function Wait({ apiKey, rotation: { next, old }, made, onGoOn }: WaitProp
   return (
     <Section
       title={`Wait until ${nameOf(old)} is no longer needed`}
-      description="This page asks every few seconds. It may take as long as your longest token lives."
+      description="This page updates every few seconds. It may take as long as your longest token lives."
     >
       <Stack>
         {error ? <ErrorAlert error={error} title="It could not be counted who uses the old secret" /> : null}

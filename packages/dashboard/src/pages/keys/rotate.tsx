@@ -1,6 +1,6 @@
 // A rotation from beginning to end. The step follows from the states of the secrets, so one may leave and come back.
 
-import { Anchor, Box, Button, Group, Progress, Skeleton, Stepper, Text } from "@mantine/core"
+import { Box, Button, Progress, Skeleton, Stepper, Text } from "@mantine/core"
 import { useMediaQuery } from "@mantine/hooks"
 import { KeyIcon, SearchIcon } from "@primer/octicons-react"
 import { useState } from "react"
@@ -17,7 +17,7 @@ import type { MadeSecret } from "./secret-form.tsx"
 import { isAbsent, waitEveryMs } from "./wire.ts"
 
 const steps = [
-  ["Make", "a secret that stands by"],
+  ["Create", "a secret that stands by"],
   ["Activate", "the old one retires"],
   ["Wait", "for the last old token"],
   ["Dry run", "who would notice"],
@@ -56,18 +56,13 @@ export default function Rotate() {
   const place = ended !== null ? steps.length : rotation === null ? 0 : placeOf(rotation, passed)
   return (
     <>
-      <Group gap={6}>
-        <Anchor component={Link} href={path("/keys")} size="sm">
-          Keys
-        </Anchor>
-        <Text span size="sm" c="dimmed" aria-hidden>
-          /
-        </Text>
-        <Anchor component={Link} href={keyPath} size="sm">
-          {key?.label || apiKey}
-        </Anchor>
-      </Group>
-      <PageHeader title="Rotate a secret">
+      <PageHeader
+        title="Rotate a secret"
+        trail={[
+          ["Keys", path("/keys")],
+          [key?.label || apiKey, keyPath],
+        ]}
+      >
         Both secrets are let in until the old one is revoked, so no client and no user notices. You can leave at any
         step and come back: where it stands is read from the secrets themselves.
       </PageHeader>

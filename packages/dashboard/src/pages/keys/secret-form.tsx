@@ -70,7 +70,7 @@ export function SecretForm({ apiKey, state, alg: startAlg = "HS256", submit, can
         {create.error ? <ErrorAlert error={create.error} title="The secret was not added" /> : null}
         <Radio.Group label="Where it comes from" value={origin} onChange={(chosen) => setOrigin(chosen as Origin)}>
           <Stack gap="xs" mt={6}>
-            <Radio value="made" label="Made here" description="Shown once, and kept sealed." />
+            <Radio value="made" label="Generated here" description="Shown once, and kept sealed." />
             <Radio
               value="imported"
               label="Imported"

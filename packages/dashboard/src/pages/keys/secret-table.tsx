@@ -43,7 +43,7 @@ const columns: readonly Column<Secret>[] = [
   },
   { header: "State", cell: ({ state }) => <StateBadge state={state} /> },
   {
-    header: "Made",
+    header: "Created",
     wide: true,
     cell: ({ created_at, created_by }) => (
       <>

@@ -3,7 +3,7 @@ import type { SecretState } from "./wire.ts"
 
 /** What each state means, in one sentence. */
 const meaningOf: Readonly<Record<SecretState, string>> = {
-  standby: "Made, but not in use: tokens signed with it are refused.",
+  standby: "Created, but not in use: tokens signed with it are refused.",
   active: "Signs new tokens, and tokens signed with it are let in.",
   retiring: "Signs no new tokens; those in the field are let in until they run out.",
   revoked: "Ended for good: every token and open socket of it is gone.",
@@ -18,14 +18,14 @@ const looks = {
 
 export const StateBadge = ({ state }: { state: SecretState }) => (
   <Tooltip label={meaningOf[state]} multiline maw={280}>
-    <Badge {...looks[state]} tt="none" miw="max-content">
+    <Badge {...looks[state]} miw="max-content">
       {state}
     </Badge>
   </Tooltip>
 )
 
 export const OffBadge = () => (
-  <Badge color="red" variant="filled" tt="none" miw="max-content">
-    switched off
+  <Badge color="red" variant="filled" miw="max-content">
+    disabled
   </Badge>
 )

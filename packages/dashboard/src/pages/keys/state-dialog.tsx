@@ -69,7 +69,7 @@ function OpenDialog({ apiKey, secret, to, ofKey, onClose }: OpenDialogProps) {
   const receipt = update.data?.receipt as ReceiptFacts | null | undefined
   if (receipt) {
     return (
-      <Modal closeButtonProps={{ "aria-label": "Close" }} opened onClose={onClose} title={title} centered size="lg">
+      <Modal closeButtonProps={{ "aria-label": "Close" }} opened onClose={onClose} title={title} size="lg">
         <Stack>
           <Text size="sm">The secret is revoked. This is the proof of when that held on which node.</Text>
           <Receipt receipt={receipt} />

@@ -7,7 +7,7 @@ export const page = define(
     path: "/limits",
     scope: "app",
     needs: "limits.read",
-    nav: { group: "Watch", icon: MeterIcon },
+    nav: { group: "Monitoring", icon: MeterIcon },
   },
   () => import("./limits.tsx"),
 )

@@ -57,7 +57,7 @@ export function LimitDialog({ app, operation, title, own, holds, onClose }: Limi
     update.mutate({ path: { app }, body: { overrides: { [operation]: change } } }, { onSuccess: onClose })
   }
   return (
-    <Modal opened onClose={onClose} title={`Limits: ${title}`} centered closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened onClose={onClose} title={`Limits: ${title}`} closeButtonProps={{ "aria-label": "Close" }}>
       <form onSubmit={submit}>
         <Stack>
           {update.error ? <ErrorAlert error={update.error} title="The limits were not changed" /> : null}

@@ -69,7 +69,7 @@ export default function Limits() {
           This deployment runs with WEIR_RATE_LIMITS=off. Numbers can be set, and hold once it is on again.
         </Alert>
       ) : null}
-      <Group mb="md" align="flex-end">
+      <Group mb="md" align="flex-end" className="weir-filters">
         <TextInput
           label="Operation"
           placeholder="Part of a name"

@@ -70,7 +70,7 @@ export default function Nodes() {
                 <div style={oneLine}>
                   <Text size="sm">{id}</Text>
                   <Text size="xs" c="dimmed">
-                    {[state?.version, is_here ? "answers you" : undefined].filter(Boolean).join(", ")}
+                    {[state?.version, is_here ? "serves this page" : undefined].filter(Boolean).join(", ")}
                   </Text>
                 </div>
               ),
@@ -88,11 +88,13 @@ export default function Nodes() {
             {
               header: "Sockets",
               numeric: true,
+              wide: true,
               cell: ({ state }) => (state === null ? "–" : countText(state.sockets)),
             },
             {
-              header: "Revocations",
+              header: "Revocation lag",
               numeric: true,
+              wide: true,
               cell: ({ state }) => (state === null ? "–" : msText(Math.round(state.revocations.age_ms))),
             },
             {
@@ -107,10 +109,10 @@ export default function Nodes() {
               wide: true,
               cell: ({ state }) => (state === null ? "–" : bytesText(state.memory.resident_bytes)),
             },
-            { header: "Last sign", wide: true, cell: ({ last_seen_at }) => <TimeAgo at={last_seen_at} /> },
+            { header: "Last heartbeat", wide: true, cell: ({ last_seen_at }) => <TimeAgo at={last_seen_at} /> },
           ]}
           empty={
-            <EmptyState icon={ServerIcon} title="No node has said a word">
+            <EmptyState icon={ServerIcon} title="No node has reported yet">
               A node is listed as soon as it holds its lease; look again in a few seconds.
             </EmptyState>
           }

@@ -28,13 +28,13 @@ export function FirstSteps({ apiKey }: { apiKey: string | null }) {
             {may("keys.read") ? <> under {link("/keys", "Keys")}</> : null}.
           </Text>
         </Step>
-        <Step number={2} title="Make a token for a user">
+        <Step number={2} title="Create a token for a user">
           <Text size="sm">
             Your backend signs it with the secret: it says who the user is and until when.{" "}
             {may("tokens.mint") ? <>Without a backend, {link("/workshop", "make one in the token workshop")}.</> : null}
           </Text>
           <Snippets
-            label="How to make a token"
+            label="How to create a token"
             tabs={[
               ["Node", mintWithNode(key)],
               ["Shell", mintWithShell(origin)],

@@ -1,6 +1,6 @@
 // An app at a glance: its key, what to do next while nobody has called yet, then how it fares.
 
-import { Alert, Anchor, Group, SimpleGrid, Stack, Text } from "@mantine/core"
+import { Alert, Anchor, Box, Group, SimpleGrid, Stack, Text } from "@mantine/core"
 import { AlertIcon } from "@primer/octicons-react"
 import { lazy, Suspense } from "react"
 import { Link } from "wouter"
@@ -49,7 +49,9 @@ export default function Overview() {
         </Alert>
       ) : null}
       {error && data === undefined ? (
-        <ErrorAlert error={error} title="The overview could not be read" retry={() => void overview.refetch()} />
+        <Box mb="lg">
+          <ErrorAlert error={error} title="The overview could not be read" retry={() => void overview.refetch()} />
+        </Box>
       ) : null}
       <Section title="API key" description="Public: every client of this app sends it along.">
         {data === undefined ? (
@@ -58,7 +60,7 @@ export default function Overview() {
           </Text>
         ) : data.api_key === null ? (
           <Text size="sm">
-            No key is switched on.{" "}
+            No key is enabled.{" "}
             {may("keys.read") ? (
               <Anchor component={Link} href={path("/keys")} size="sm" underline="always">
                 Look at the keys

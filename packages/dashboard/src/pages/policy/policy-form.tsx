@@ -25,7 +25,7 @@ export function PolicyForm({ policy, disabled, onChange }: PolicyFormProps) {
         onChange={(event) => set({ require_exp: event.currentTarget.checked })}
       />
       <Switch
-        label="User tokens say when they were made (iat)"
+        label="User tokens carry their time of issue (iat)"
         description="Without it nobody knows how old a token is, so any revocation by time ends it."
         checked={policy.require_iat}
         disabled={disabled}
@@ -60,7 +60,7 @@ export function PolicyForm({ policy, disabled, onChange }: PolicyFormProps) {
         maw={320}
       />
       <Checkbox.Group
-        label="Kinds that are let in"
+        label="Accepted token types"
         description="Take away what your app does not use."
         value={[...policy.allowed_kinds]}
         onChange={(chosen) =>

@@ -126,7 +126,6 @@ export default function PolicyPage() {
         opened={asking}
         onClose={() => setAsking(false)}
         title="Save the token policy"
-        centered
         size="xl"
       >
         <Stack>
@@ -171,7 +170,7 @@ const refusesSome = (impacts: readonly Impact[]): boolean =>
 function Standing({ policy }: { policy: Policy }) {
   const changed = differences(policy, presets[policy.preset])
   return (
-    <Badge variant="default" tt="none" size="lg">
+    <Badge variant="default" size="lg">
       {policy.preset} in force
       {changed.length === 0 ? "" : `, ${changed.length} ${changed.length === 1 ? "rule" : "rules"} changed`}
     </Badge>

@@ -108,7 +108,7 @@ const callerFacts = (caller: Decision["caller"], user: ReactNode): (readonly [st
   ["Role", caller.role],
   ["API key", caller.api_key === null ? "none" : <code key="key">{caller.api_key}</code>],
   ["Address", <code key="address">{caller.address}</code>],
-  ["Client", caller.client ?? "not said"],
+  ["Client", caller.client ?? "unknown"],
 ]
 
 function TokenFacts({ token }: { token: Decision["token"] }) {

@@ -7,7 +7,7 @@ export const page = define(
     path: "/refusals",
     scope: "app",
     needs: "decisions.read",
-    nav: { group: "Watch", icon: XCircleIcon },
+    nav: { group: "Monitoring", icon: XCircleIcon },
   },
   () => import("./refusals.tsx"),
 )

@@ -8,6 +8,7 @@ import { useList } from "../../api/lists.ts"
 import { FilterInput, isUserIdLike, useFilter, userIdRule } from "../../parts/address-filter.tsx"
 import { EmptyState } from "../../parts/empty.tsx"
 import { PageHeader } from "../../parts/header.tsx"
+import { detailText } from "../../parts/reasons.tsx"
 import { RowLink } from "../../parts/row-link.tsx"
 import { Section } from "../../parts/section.tsx"
 import { DataTable } from "../../parts/table.tsx"
@@ -61,14 +62,14 @@ export default function Refusals() {
             checked={live}
             onChange={(event) => setLive(event.currentTarget.checked)}
             label="Live"
-            description={live ? "asks every 3 seconds" : "paused"}
+            description={live ? "updates every 3 seconds" : "paused"}
           />
         }
       >
         Requests of this app that were refused, each with the check that said no and the smallest change that would have
         allowed it.
       </PageHeader>
-      <Group mb="md" align="flex-start">
+      <Group mb="md" align="flex-start" className="weir-filters">
         <FilterInput
           parameter="user"
           label="User id"
@@ -110,12 +111,20 @@ export default function Refusals() {
             },
             {
               header: "Caller",
-              cell: ({ caller, token }) => <Caller caller={caller} claimed={token?.user_id ?? null} />,
+              cell: ({ caller, token, failed, reason }) => (
+                <>
+                  <Caller caller={caller} claimed={token?.user_id ?? null} />
+                  <Text size="xs" c="dimmed" lineClamp={2} className="weir-break" hiddenFrom="sm">
+                    {wrongText(failed, reason)}
+                  </Text>
+                </>
+              ),
             },
             { header: "Operation", cell: ({ operation }) => <Code>{operation}</Code>, wide: true },
             {
               header: "Code",
               numeric: true,
+              wide: true,
               cell: ({ code, status }) => (
                 <>
                   {code}
@@ -144,8 +153,8 @@ export default function Refusals() {
             {
               header: "What was wrong",
               cell: ({ failed, reason }) => (
-                <Text span size="sm" lineClamp={2} className="weir-break" maw={340}>
-                  {failed.detail ?? reason}
+                <Text span size="sm" lineClamp={2} className="weir-break" maw={460}>
+                  {wrongText(failed, reason)}
                 </Text>
               ),
               wide: true,
@@ -192,6 +201,10 @@ export default function Refusals() {
     </>
   )
 }
+
+/** What the check found; without words of its own, what the caller was told. */
+const wrongText = (failed: Decision["failed"], reason: string): string =>
+  detailText({ ...failed, passed: false }) ?? reason
 
 /** Who was proved to call, or whom the token claims. */
 function Caller({ caller, claimed }: { caller: Decision["caller"]; claimed: string | null }) {

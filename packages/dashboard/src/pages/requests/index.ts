@@ -7,7 +7,7 @@ export const page = define(
     path: "/requests",
     scope: "app",
     needs: "traffic.read",
-    nav: { group: "Watch", icon: PulseIcon },
+    nav: { group: "Monitoring", icon: PulseIcon },
   },
   () => import("./requests.tsx"),
 )

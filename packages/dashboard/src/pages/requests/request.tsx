@@ -33,7 +33,7 @@ export function RequestDetails({ request }: { request: AnsweredRequest }) {
         cols={2}
         facts={[
           ["When", absoluteTime(request.at)],
-          ["Took", msText(request.duration_ms)],
+          ["Duration", msText(request.duration_ms)],
           ["Caller", request.kind ?? "not known"],
           ["User", request.user_id],
           ["API key", request.api_key === null ? null : <Code key="key">{request.api_key}</Code>],

@@ -63,14 +63,14 @@ export default function Requests() {
             checked={live}
             onChange={(event) => setLive(event.currentTarget.checked)}
             label="Live"
-            description={live ? "asks every 2 seconds" : "paused"}
+            description={live ? "updates every 2 seconds" : "paused"}
           />
         }
       >
         The latest requests and connections of this app, from the memory of its nodes. Bodies, tokens and query values
         are never kept.
       </PageHeader>
-      <Group mb="md" align="flex-end">
+      <Group mb="md" align="flex-end" className="weir-filters">
         <Select
           label="Status"
           placeholder="All"
@@ -152,7 +152,7 @@ export default function Requests() {
                 ),
             },
             {
-              header: "Took",
+              header: "Duration",
               numeric: true,
               wide: true,
               cell: ({ duration_ms }) => <span style={{ whiteSpace: "nowrap" }}>{msText(duration_ms)}</span>,

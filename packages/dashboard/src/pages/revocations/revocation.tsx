@@ -15,10 +15,11 @@ import { PageHeader } from "../../parts/header.tsx"
 import { Receipt } from "../../parts/receipt.tsx"
 import { Section } from "../../parts/section.tsx"
 import { absoluteTime, TimeAgo } from "../../parts/time.tsx"
-import { useApp } from "../../shell/apps.tsx"
+import { useApp, useAppPath } from "../../shell/apps.tsx"
 import { levelWords, type Revocation as RevocationFacts, RevocationState, Target } from "./words.tsx"
 
 export default function Revocation() {
+  const path = useAppPath()
   const app = String(useApp())
   const { revocation: id = "" } = useParams<{ revocation: string }>()
   const { data, error, refetch } = useRead("GetRevocation", { path: { app, id } })
@@ -30,6 +31,7 @@ export default function Revocation() {
   return (
     <>
       <PageHeader
+        trail={[["Revocations", path("/revocations")]]}
         title="Revocation"
         actions={
           canUndo ? (
@@ -103,7 +105,7 @@ function RevocationDetails({ revocation }: { revocation: RevocationFacts }) {
         ["Mode", mode === "shadow" ? "counts only, refuses nobody" : "refuses"],
         ["Clients", terminal ? "are told to stay away" : "may come back with a new token"],
         ["Reason", reason === "" ? "none given" : reason],
-        ["Made", <TimeAgo key="made" at={created_at} />],
+        ["Created", <TimeAgo key="made" at={created_at} />],
         ["By", created_by],
         ["Taken back", <TimeAgo key="undone" at={undone_at} />],
         ["What it ends runs out", expires_at === null ? "not known" : absoluteTime(expires_at)],

@@ -45,7 +45,7 @@ export default function Revocations() {
           columns={[
             { header: "Ends", cell: ({ level, target }) => <Target level={level} target={target} /> },
             { header: "State", cell: (row) => <RevocationState revocation={row} /> },
-            { header: "Made", cell: ({ created_at }) => <When at={created_at} /> },
+            { header: "Created", cell: ({ created_at }) => <When at={created_at} /> },
             {
               header: "By",
               cell: ({ created_by }) => (

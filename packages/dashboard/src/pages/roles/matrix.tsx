@@ -112,7 +112,6 @@ function Extent({ extent, anyTeam }: { extent: Grant["extent"]; anyTeam: boolean
       <Badge
         variant="light"
         color={extent === "own" ? "yellow" : "teal"}
-        tt="none"
         px={6}
         miw="max-content"
         leftSection={extent === "own" ? <PersonIcon size={12} /> : <CheckIcon size={12} />}
@@ -127,15 +126,15 @@ function Extent({ extent, anyTeam }: { extent: Grant["extent"]; anyTeam: boolean
 /** What the marks mean. */
 export const Legend = () => (
   <Group gap="md" pb={6}>
-    <Group gap={6}>
+    <Group gap={6} wrap="nowrap">
       <Extent extent="all" anyTeam={false} />
       <Text size="xs">everything in reach</Text>
     </Group>
-    <Group gap={6}>
+    <Group gap={6} wrap="nowrap">
       <Extent extent="own" anyTeam={false} />
       <Text size="xs">what the user made or is</Text>
     </Group>
-    <Group gap={6}>
+    <Group gap={6} wrap="nowrap">
       <Extent extent="all" anyTeam={true} />
       <Text size="xs">across teams too</Text>
     </Group>

@@ -38,7 +38,7 @@ export default function Roles() {
         This page shows the grants and cannot change them. Servers need no grant: a server token may do everything that
         its scopes leave.
       </Alert>
-      <Group mb="md" align="flex-end">
+      <Group mb="md" align="flex-end" className="weir-filters">
         <Select
           label="Scope"
           data={products
@@ -78,7 +78,7 @@ export default function Roles() {
         </Section>
       )}
       <Text size="xs" c="dimmed">
-        What is not granted is refused. Why explains for one user and one thing which role counted.
+        What is not granted is refused. The access check says which role counted for one user and one resource.
       </Text>
     </>
   )

@@ -44,7 +44,7 @@ export default function Sessions() {
           Sockets on {missing.join(", ")} are not shown. The list asks again every {refreshMs / 1_000} seconds.
         </Alert>
       ) : null}
-      <Group mb="md" align="flex-start">
+      <Group mb="md" align="flex-start" className="weir-filters">
         <FilterInput
           parameter="user"
           label="User id"
@@ -59,7 +59,8 @@ export default function Sessions() {
           </Input.Label>
           <SegmentedControl
             aria-labelledby="session-state"
-            size="xs"
+            size="sm"
+            fullWidth
             value={state}
             onChange={setState}
             data={[

@@ -31,7 +31,7 @@ export const sessionColumns: readonly Column<Session>[] = [
     cell: ({ client, address }) => (
       <>
         <Text size="sm" lineClamp={1} className="weir-break" maw={280}>
-          {client ?? "not said"}
+          {client ?? "unknown"}
         </Text>
         <Text size="sm" c="dimmed" ff="monospace">
           {address}
@@ -40,23 +40,23 @@ export const sessionColumns: readonly Column<Session>[] = [
     ),
     wide: true,
   },
-  { header: "Sockets", numeric: true, cell: ({ sockets }) => sockets.length },
+  { header: "Sockets", numeric: true, cell: ({ sockets }) => sockets.length, wide: true },
   { header: "Last seen", cell: ({ last_seen }) => <When at={last_seen} /> },
   { header: "Expires", cell: ({ expires_at }) => <When at={expires_at} />, wide: true },
 ]
 
 /** Facts of a session, for its details. */
 export const sessionFacts = (session: Session): (readonly [string, ReactNode])[] => [
-  ["Kind of token", session.kind],
+  ["Token type", session.kind],
   ["API key", <code key="key">{session.api_key}</code>],
   ["Signed by secret", session.kid === null ? "no secret" : <code key="kid">{session.kid}</code>],
-  ["Issued", session.issued_at === null ? "not said" : absoluteTime(session.issued_at)],
+  ["Issued", session.issued_at === null ? "unknown" : absoluteTime(session.issued_at)],
   ["Expires", session.expires_at === null ? "never" : absoluteTime(session.expires_at)],
   ["First seen", absoluteTime(session.first_seen)],
   ["Last seen", absoluteTime(session.last_seen)],
   ["Uses", session.uses],
   ["Address", <code key="address">{session.address}</code>],
-  ["Device", session.device_id ?? "not said"],
+  ["Device", session.device_id ?? "unknown"],
   ["Token id (jti)", session.jti ?? "none"],
-  ["Client", session.client ?? "not said"],
+  ["Client", session.client ?? "unknown"],
 ]

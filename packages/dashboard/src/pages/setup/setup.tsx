@@ -48,11 +48,11 @@ export default function Setup() {
   return (
     <Door
       title="Welcome to Weir"
-      lead="Make the account of the first operator. It owns this deployment and can invite others."
+      lead="Create the account of the first operator. It owns this deployment and can invite others."
     >
       <form onSubmit={(event) => void submit(event)}>
         <Stack>
-          {error ? <ErrorAlert error={error} title="The account was not made" /> : null}
+          {error ? <ErrorAlert error={error} title="The account was not created" /> : null}
           <TextInput
             label="Email"
             description="You log in with it. Weir sends no mail."
@@ -64,7 +64,7 @@ export default function Setup() {
           />
           <NewAccountFields value={account} onChange={setAccount} />
           <Button type="submit" loading={busy} disabled={account.password.length < passwordCharsMin}>
-            Make account
+            Create account
           </Button>
         </Stack>
       </form>

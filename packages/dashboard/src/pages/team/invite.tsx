@@ -32,14 +32,13 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
       opened
       onClose={onClose}
       title={made === undefined ? "Invite somebody" : "Hand this link over"}
-      centered
       closeOnClickOutside={made === undefined}
       closeButtonProps={{ "aria-label": "Close" }}
     >
       {made === undefined ? (
         <form onSubmit={submit}>
           <Stack>
-            {invite.error ? <ErrorAlert error={invite.error} title="No invite was made" /> : null}
+            {invite.error ? <ErrorAlert error={invite.error} title="No invite was created" /> : null}
             <TextInput
               label="Email"
               description="Who this is for; they log in with it. No mail is sent."
@@ -57,7 +56,7 @@ export function InviteDialog({ onClose }: { onClose: () => void }) {
                 Cancel
               </Button>
               <Button type="submit" loading={invite.isPending} disabled={email.trim() === ""}>
-                Make the link
+                Create the link
               </Button>
             </Group>
           </Stack>

@@ -26,13 +26,7 @@ export function RoleDialog({ operator, onClose }: DialogProps) {
     update.mutate({ path: { operator: operator.id }, body: { role } }, { onSuccess: onClose })
   }
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={`Role of ${operator.name}`}
-      centered
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Modal opened onClose={onClose} title={`Role of ${operator.name}`} closeButtonProps={{ "aria-label": "Close" }}>
       <form onSubmit={submit}>
         <Stack>
           {update.error ? <ErrorAlert error={update.error} title="The role was not changed" /> : null}
@@ -104,7 +98,6 @@ export function ResetDialog({ operator, onClose }: DialogProps) {
         opened
         onClose={onClose}
         title="Hand this link over"
-        centered
         closeOnClickOutside={false}
         closeButtonProps={{ "aria-label": "Close" }}
       >
@@ -126,7 +119,7 @@ export function ResetDialog({ operator, onClose }: DialogProps) {
       opened
       onClose={onClose}
       title={`A new password for ${operator.name}`}
-      confirm="Make the link"
+      confirm="Create the link"
       busy={reset.isPending}
       error={reset.error}
       onConfirm={() => reset.mutate({ path: { operator: operator.id } })}

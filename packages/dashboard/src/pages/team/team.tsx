@@ -114,7 +114,7 @@ export default function Team() {
             { header: "Email", cell: ({ email }) => <span className="weir-break">{email}</span> },
             { header: "Role", cell: ({ role }) => role },
             { header: "Invited by", wide: true, cell: ({ invited_by }) => invited_by },
-            { header: "Ends", wide: true, cell: ({ expires_at }) => <TimeAgo at={expires_at} /> },
+            { header: "Expires", wide: true, cell: ({ expires_at }) => <TimeAgo at={expires_at} /> },
             ...(canManage
               ? [
                   {
@@ -188,7 +188,7 @@ const OperatorMenu = ({ operator, isOwner, isSelf, onChoose }: OperatorMenuProps
       {isSelf ? null : (
         <Menu.Item onClick={() => onChoose("disable")}>{operator.disabled ? "Let in again" : "Shut out"}</Menu.Item>
       )}
-      {isOwner ? <Menu.Item onClick={() => onChoose("reset")}>Make a link for a new password</Menu.Item> : null}
+      {isOwner ? <Menu.Item onClick={() => onChoose("reset")}>Create a link for a new password</Menu.Item> : null}
       <Menu.Divider />
       <Menu.Item color="red" onClick={() => onChoose("remove")}>
         Remove

@@ -48,7 +48,7 @@ export function TrafficCharts({ traffic, span }: { traffic: Traffic | undefined;
         )}
       </Section>
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg" verticalSpacing={0}>
-        <Section title="Refusals by reason" description="What the gate said no to, and which check said it.">
+        <Section title="Refusals by reason" description="The error of the answer, and the check that refused.">
           {chart(
             refusals.series.length === 0,
             "Nothing was refused.",
@@ -72,17 +72,17 @@ export function TrafficCharts({ traffic, span }: { traffic: Traffic | undefined;
             <TimeChart {...shared} title={`Latency percentiles within ${span}`} series={latencySeries} unit=" ms" />,
           )}
         </Section>
-        <Section title="Connections" description="The most sockets that were open at a time.">
+        <Section title="Connections" description="The most sockets open at one time.">
           {chart(
             totals !== undefined && totals.sockets_open === 0 && totals.sockets_opened === 0,
             "No socket was open.",
             <TimeChart {...shared} title={`Open sockets within ${span}`} series={socketSeries} />,
           )}
         </Section>
-        <Section title="Deliveries" description="Attempts to hand an event to a hook.">
+        <Section title="Deliveries" description="Attempts to deliver an event to a webhook.">
           {chart(
             totals !== undefined && totals.deliveries_succeeded + totals.deliveries_failed === 0,
-            "No event was handed to a hook.",
+            "No event went to a webhook.",
             <TimeChart {...shared} kind="bar" title={`Deliveries within ${span}`} series={deliverySeries} />,
           )}
         </Section>

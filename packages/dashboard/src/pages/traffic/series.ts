@@ -22,7 +22,7 @@ export const latencySeries: readonly Series[] = [
 ]
 export const socketSeries: readonly Series[] = [{ name: "open", label: "Open", color: "cyan.6" }]
 export const deliverySeries: readonly Series[] = [
-  { name: "delivered", label: "Taken", color: "teal.6" },
+  { name: "delivered", label: "Delivered", color: "teal.6" },
   { name: "undelivered", label: "Failed", color: "red.6" },
 ]
 const reasonColors = ["red.6", "orange.6", "yellow.6", "grape.6", "indigo.6", "pink.6"]

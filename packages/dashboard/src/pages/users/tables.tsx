@@ -30,7 +30,7 @@ export function Sockets({ sockets }: { sockets: Found["sockets"] }) {
         { header: "Node", cell: ({ node }) => <code>{node}</code>, wide: true },
         { header: "Connected", cell: ({ connected_at }) => <When at={connected_at} /> },
         { header: "Address", cell: ({ address }) => <code className="weir-break">{address}</code>, wide: true },
-        { header: "Client", cell: ({ client }) => client ?? "not said", wide: true },
+        { header: "Client", cell: ({ client }) => client ?? "unknown", wide: true },
       ]}
       empty={<None>No socket is open.</None>}
     />
@@ -52,7 +52,7 @@ export function Tokens({ tokens }: { tokens: Found["tokens"] }) {
             header: "Device",
             cell: ({ device_id }) => (
               <Text span size="sm" className="weir-break">
-                {device_id ?? "not said"}
+                {device_id ?? "unknown"}
               </Text>
             ),
             wide: true,
@@ -117,7 +117,7 @@ export function Revocations({ revocations }: { revocations: Found["revocations"]
       onOpen={({ id }) => go(path(`/revocations/${id}`))}
       columns={[
         { header: "State", cell: (row) => <RevocationState revocation={row} /> },
-        { header: "Made", cell: ({ created_at }) => <When at={created_at} /> },
+        { header: "Created", cell: ({ created_at }) => <When at={created_at} /> },
         { header: "By", cell: ({ created_by }) => created_by },
         { header: "Reason", cell: ({ reason }) => (reason === "" ? "none given" : reason), wide: true },
         {

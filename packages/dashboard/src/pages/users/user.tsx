@@ -24,6 +24,7 @@ import { type AppUser, Teams, UserBadges } from "./words.tsx"
 const refreshMs = 10_000
 
 export default function User() {
+  const path = useAppPath()
   const app = String(useApp())
   const { user: id = "" } = useParams<{ user: string }>()
   const { data, error, refetch } = useRead("ReadAppUser", { path: { app, user: id } }, { everyMs: refreshMs })
@@ -31,7 +32,7 @@ export default function User() {
     const isAbsent = error instanceof ApiFailure && error.status === 404
     return (
       <>
-        <PageHeader title={id} />
+        <PageHeader trail={[["Users", path("/users")]]} title={id} />
         {isAbsent ? (
           <NoSuchUser id={id} />
         ) : (
@@ -42,7 +43,11 @@ export default function User() {
   }
   return (
     <>
-      <PageHeader title={data?.user.name ?? id} actions={<Actions id={id} tokens={data?.tokens ?? []} />}>
+      <PageHeader
+        trail={[["Users", path("/users")]]}
+        title={data?.user.name ?? id}
+        actions={<Actions id={id} tokens={data?.tokens ?? []} />}
+      >
         Everything here is as it stands now, over all nodes.
       </PageHeader>
       {data === undefined ? <Skeleton height={400} radius="md" /> : <UserDetails found={data} />}
@@ -63,7 +68,7 @@ function NoSuchUser({ id }: { id: string }) {
         </Button>
       }
     >
-      Nobody with the id {id} has been made. A token may name a user all the same: see{" "}
+      No user with the id {id} has been created. A token may name a user all the same: see{" "}
       <Anchor
         component={Link}
         href={path(`/refusals?user=${encodeURIComponent(id)}`)}
@@ -196,8 +201,8 @@ const userFacts = (user: AppUser) =>
     ["Teams", <Teams key="teams" teams={user.teams} />],
     ["Language", user.language === "" ? "not set" : user.language],
     ["Last active", <TimeAgo key="active" at={user.last_active} />],
-    ["Made", <TimeAgo key="made" at={user.created_at} />],
-    ["Changed", <TimeAgo key="changed" at={user.updated_at} />],
+    ["Created", <TimeAgo key="made" at={user.created_at} />],
+    ["Updated", <TimeAgo key="changed" at={user.updated_at} />],
     ["Presence", user.invisible ? "hidden from others" : user.online ? "online" : "offline"],
     ...(user.banned
       ? ([["Ban ends", user.ban_expires === null ? "never" : absoluteTime(user.ban_expires)]] as const)

@@ -40,17 +40,17 @@ export default function Users() {
   return (
     <>
       <PageHeader title="Users">
-        The people of this app, as your backend and their clients made them. Open one to see their tokens and sockets,
-        and to end them.
+        The people of this app, as your backend and their clients created them. Open one to see their tokens and
+        sockets, and to end them.
       </PageHeader>
-      <Group mb="md" align="flex-start">
+      <Group mb="md" align="flex-start" className="weir-filters">
         <FilterInput
           parameter="q"
           label="Id or name"
           placeholder="Begins with…"
           leftSection={<SearchIcon />}
           maxLength={soughtCharsMax}
-          w={{ base: "100%", xs: 260 }}
+          w={260}
         />
         <FilterInput
           parameter="role"
@@ -103,7 +103,7 @@ export default function Users() {
             { header: "Teams", cell: ({ teams }) => <Teams teams={teams} />, wide: true },
             { header: "State", cell: (user) => <UserBadges user={user} /> },
             { header: "Last active", cell: ({ last_active }) => <When at={last_active} />, wide: true },
-            { header: "Made", cell: ({ created_at }) => <When at={created_at} />, wide: true },
+            { header: "Created", cell: ({ created_at }) => <When at={created_at} />, wide: true },
           ]}
           empty={
             isFiltered ? (
@@ -112,7 +112,7 @@ export default function Users() {
               </EmptyState>
             ) : (
               <EmptyState icon={PeopleIcon} title="No user yet">
-                A user appears when your backend makes one, or when a client connects with its first token.
+                A user appears when your backend creates one, or when a client connects with its first token.
               </EmptyState>
             )
           }

@@ -1,7 +1,7 @@
 // One decision by the id that the refused caller was given.
 
-import { Button, Skeleton } from "@mantine/core"
-import { Link, useParams } from "wouter"
+import { Skeleton } from "@mantine/core"
+import { useParams } from "wouter"
 import { useRead } from "../../api/queries.ts"
 import { ErrorAlert } from "../../parts/errors.tsx"
 import { PageHeader } from "../../parts/header.tsx"
@@ -16,14 +16,7 @@ export default function OneDecision() {
   const { data, error, refetch } = useRead("GetDecision", { path: { app, id } })
   return (
     <>
-      <PageHeader
-        title="Why it was refused"
-        actions={
-          <Button component={Link} href={path("/refusals")} variant="default">
-            All refusals
-          </Button>
-        }
-      >
+      <PageHeader trail={[["Refusals", path("/refusals")]]} title="Why it was refused">
         One refusal, with everything that was known when it was made.
       </PageHeader>
       {error ? (

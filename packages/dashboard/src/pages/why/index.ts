@@ -3,11 +3,11 @@ import { page as define } from "../page.ts"
 
 export const page = define(
   {
-    title: "Why",
+    title: "Access check",
     path: "/why",
     scope: "app",
     needs: "decisions.read",
-    nav: { group: "Watch", icon: QuestionIcon },
+    nav: { group: "Monitoring", icon: QuestionIcon },
   },
   () => import("./why.tsx"),
 )

@@ -137,7 +137,7 @@ export function QuestionForm({ busy, onAsk, onChange }: QuestionFormProps) {
           </>
         )}
         <Select
-          label="Kind of thing"
+          label="Resource type"
           data={resourceTypes.map((value) => ({ value, label: resources[value].label }))}
           value={type}
           onChange={(value) => {
@@ -202,7 +202,7 @@ export function QuestionForm({ busy, onAsk, onChange }: QuestionFormProps) {
           />
         ) : null}
         <Button type="submit" loading={busy} disabled={action === null}>
-          Ask
+          Check access
         </Button>
       </Stack>
     </form>

@@ -1,15 +1,16 @@
 // Would this user, or the bearer of this token, be allowed to do that? Asks the rules of the server and changes nothing.
 
-import { Alert, Button, Grid, Group, Stack, Text, TextInput } from "@mantine/core"
-import { CheckCircleIcon, XCircleIcon } from "@primer/octicons-react"
+import { Alert, Button, Grid, Group, Stack, TextInput } from "@mantine/core"
+import { CheckCircleIcon, QuestionIcon, XCircleIcon } from "@primer/octicons-react"
 import { type FormEvent, useState } from "react"
 import { useLocation } from "wouter"
 import type { CallOutput } from "../../api/client.ts"
 import { useChange } from "../../api/queries.ts"
+import { EmptyState } from "../../parts/empty.tsx"
 import { ErrorAlert } from "../../parts/errors.tsx"
 import { Facts } from "../../parts/facts.tsx"
 import { PageHeader } from "../../parts/header.tsx"
-import { Reasons } from "../../parts/reasons.tsx"
+import { detailText, Reasons } from "../../parts/reasons.tsx"
 import { Section } from "../../parts/section.tsx"
 import { useApp, useAppPath } from "../../shell/apps.tsx"
 import { Remedy } from "../refusals/decision.tsx"
@@ -20,7 +21,7 @@ export default function Why() {
   const explain = useChange("Explain")
   return (
     <>
-      <PageHeader title="Why">
+      <PageHeader title="Access check">
         Ask whether somebody may do something, and read the reasons in the order in which they are checked. Asking
         changes nothing.
       </PageHeader>
@@ -42,10 +43,12 @@ export default function Why() {
             ) : explain.data ? (
               <Answer answer={explain.data} />
             ) : (
-              <Text size="sm" c="dimmed" pt="xs">
-                The answer appears here: allowed or not, each check in order, and the smallest change that would allow
-                it.
-              </Text>
+              <Section>
+                <EmptyState icon={QuestionIcon} title="No question yet">
+                  Fill in the question. The answer says whether it is allowed, shows each check in order, and names the
+                  smallest change that would allow it.
+                </EmptyState>
+              </Section>
             )}
           </div>
         </Grid.Col>
@@ -64,17 +67,21 @@ function Answer({ answer }: { answer: CallOutput<"Explain"> }) {
         title={allowed ? "Allowed" : "Not allowed"}
         role="status"
       >
-        {failed === null ? "Every check passes." : `The check «${failed.check}» says no. ${failed.detail ?? ""}`}
+        {failed === null
+          ? "Every check passes."
+          : `Refused by the check "${failed.check}". ${detailText({ ...failed, passed: false }) ?? ""}`}
       </Alert>
       {remedy === null ? null : <Remedy text={remedy} />}
-      <Section title="Checks in order">
-        <Reasons reasons={checks} />
-      </Section>
-      {roles.length === 0 ? null : (
-        <Section title="Roles that counted">
-          <Facts cols={2} facts={roles.map(({ role, from }) => [role, `from ${from}`] as const)} />
+      <div>
+        <Section title="Checks in order">
+          <Reasons reasons={checks} />
         </Section>
-      )}
+        {roles.length === 0 ? null : (
+          <Section title="Roles that counted">
+            <Facts cols={2} facts={roles.map(({ role, from }) => [role, `from ${from}`] as const)} />
+          </Section>
+        )}
+      </div>
     </Stack>
   )
 }

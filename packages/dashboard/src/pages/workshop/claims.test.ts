@@ -4,7 +4,7 @@ import { claimRows } from "./claims.ts"
 test("claims keep their order; times are read, others are shown as they stand", () => {
   expect(claimRows({ user_id: "u1", exp: 1_800_000_000, scopes: { "chat:*:*": ["read"] }, own: "x" })).toEqual([
     { name: "user_id", value: "u1", at: null, meaning: "whom it is for" },
-    { name: "exp", value: "1800000000", at: 1_800_000_000_000, meaning: "ends" },
+    { name: "exp", value: "1800000000", at: 1_800_000_000_000, meaning: "expires" },
     { name: "scopes", value: '{"chat:*:*":["read"]}', at: null, meaning: "what it is narrowed to" },
     { name: "own", value: "x", at: null, meaning: null },
   ])

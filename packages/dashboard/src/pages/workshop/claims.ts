@@ -15,8 +15,8 @@ const meanings: Readonly<Record<string, string>> = {
   kid: "the secret that it names",
   user_id: "whom it is for",
   server: "for a backend",
-  exp: "ends",
-  iat: "made",
+  exp: "expires",
+  iat: "issued",
   nbf: "not before",
   jti: "its id, by which it can be revoked",
   device_id: "the device that it is for",
@@ -24,7 +24,7 @@ const meanings: Readonly<Record<string, string>> = {
   call_cids: "calls that it opens",
   channel_cids: "channels that it opens",
   role: "role on those calls",
-  iss: "who made it",
+  iss: "who issued it",
   aud: "whom it is meant for",
 }
 

@@ -129,9 +129,9 @@ function What({ answer }: { answer: Answer }) {
           ),
         ],
         ["Asked about with the key", api_key === null ? "the app has none" : <code key="key">{api_key}</code>],
-        ["Made", <TimeAgo key="iat" at={issued_at} fallback="does not say" />],
+        ["Issued", <TimeAgo key="iat" at={issued_at} fallback="does not say" />],
         [
-          "Ends",
+          "Expires",
           <span key="exp">
             <TimeAgo at={expires_at} fallback="never by itself" />
             {expires_in_seconds === null ? null : (
@@ -165,7 +165,7 @@ function Revocations({ revocations }: { revocations: Answer["revocations"] }) {
               <Anchor component={Link} href={path(`/revocations/${id}`)} size="sm" underline="always">
                 By {level}
               </Anchor>
-              <Badge variant="outline" color={mode === "shadow" ? "gray" : "red"} tt="none">
+              <Badge variant="outline" color={mode === "shadow" ? "gray" : "red"}>
                 {mode === "shadow" ? "shadow: counts only" : "in force"}
               </Badge>
             </Group>

@@ -39,7 +39,7 @@ const lives = [60, 600, hourSeconds, 8 * hourSeconds, daySeconds, 7 * daySeconds
 const kinds: readonly { value: Kind; label: string; text: string }[] = [
   { value: "user", label: "User", text: "For one user's device. It may do what this user's role allows." },
   { value: "call", label: "Call", text: "Opens only the listed calls and channels, for a user or for anybody." },
-  { value: "guest", label: "Guest", text: "Makes a guest, somebody without an account, with a token for them." },
+  { value: "guest", label: "Guest", text: "Creates a guest, somebody without an account, with a token for them." },
   {
     value: "server",
     label: "Server",
@@ -75,8 +75,8 @@ export function MintTab({ onInspect }: MintTabProps) {
   if (keys.data !== undefined && signing.length === 0) {
     return (
       <EmptyState icon={KeyIcon} title="No key can sign here">
-        A token is signed with an active HS256 secret of a key that is switched on. Of a pair this server holds the
-        public half only, so tokens of such a key are made where the private half is.
+        A token is signed with an active HS256 secret of a key that is enabled. Of a pair this server holds the public
+        half only, so tokens of such a key are made where the private half is.
       </EmptyState>
     )
   }
@@ -109,10 +109,10 @@ export function MintTab({ onInspect }: MintTabProps) {
       <Section title="What it is for">
         <form onSubmit={submit}>
           <Stack>
-            {mint.error ? <ErrorAlert error={mint.error} title="The token was not made" /> : null}
+            {mint.error ? <ErrorAlert error={mint.error} title="The token was not created" /> : null}
             <div>
               <SegmentedControl
-                aria-label="Kind of token"
+                aria-label="Token type"
                 value={kind}
                 onChange={(value) => setKind(value as Kind)}
                 data={kinds.map(({ value, label }) => ({ value, label }))}
@@ -182,7 +182,7 @@ export function MintTab({ onInspect }: MintTabProps) {
             ) : null}
             <Group grow align="flex-start">
               <Select
-                label="Lives for"
+                label="Expires after"
                 description={lifeMax === lives.at(-1) ? undefined : `At most ${duration(lifeMax)} here.`}
                 data={choices.map((seconds) => ({ value: String(seconds), label: duration(seconds) }))}
                 value={String(chosenLife)}
@@ -204,7 +204,7 @@ export function MintTab({ onInspect }: MintTabProps) {
                 loading={mint.isPending}
                 disabled={keys.data === undefined || (kind === "call" && calls.length === 0)}
               >
-                Make the token
+                Create the token
               </Button>
             </Group>
           </Stack>

@@ -39,7 +39,7 @@ export function Minted({ wish, minted, onInspect }: MintedProps) {
           />
           <Facts
             facts={[
-              ["Ends", <TimeAgo key="at" at={expires_at} />],
+              ["Expires", <TimeAgo key="at" at={expires_at} />],
               ["For", user_id ?? (wish.kind === "server" ? "a backend" : "anybody")],
               ["Comes with the key", <code key="key">{api_key}</code>],
               ["Signed with", kid === null ? "the key's secret" : <code key="kid">{kid}</code>],
@@ -64,10 +64,10 @@ export function Minted({ wish, minted, onInspect }: MintedProps) {
         description={
           language === "curl"
             ? wish.kind === "guest"
-              ? "Makes a guest; the answer holds the token."
+              ? "Creates a guest; the answer holds the token."
               : "A request with the token, from the variable TOKEN."
             : wish.kind === "guest"
-              ? "Makes a guest; no secret is needed."
+              ? "Creates a guest; no secret is needed."
               : "Runs on your backend, with the secret in WEIR_API_SECRET."
         }
         actions={
@@ -83,7 +83,7 @@ export function Minted({ wish, minted, onInspect }: MintedProps) {
         <CodeBlock code={code} label={`${title} code`} />
         {language !== "curl" && wish.kind !== "guest" ? (
           <Text size="xs" c="dimmed" mt="xs">
-            Make a token only after your own login has proved who is asking.
+            Create a token only after your own login has proved who is asking.
           </Text>
         ) : null}
       </Section>

@@ -18,11 +18,11 @@ export default function Workshop() {
   return (
     <>
       <PageHeader title="Token workshop">
-        Make a token to try something out, or paste one to learn what it is and whether it would be let in now.
+        Create a token to try something out, or paste one to learn what it is and whether it would be let in now.
       </PageHeader>
       <Tabs value={shown} onChange={(value) => setTab(value === "inspect" ? "inspect" : "")} keepMounted>
         <Tabs.List mb="lg">
-          {canMint ? <Tabs.Tab value="mint">Make a token</Tabs.Tab> : null}
+          {canMint ? <Tabs.Tab value="mint">Create a token</Tabs.Tab> : null}
           <Tabs.Tab value="inspect">Inspect a token</Tabs.Tab>
         </Tabs.List>
         {canMint ? (
