@@ -2,11 +2,20 @@
 // each asks besides.
 
 import { ApiError, inputError } from "@weir/protocol"
+import type { Tx } from "../../store/database.ts"
 import type { AccessTools } from "./access.ts"
 import { limits } from "./limits.ts"
 import { cookiePrefix, ssoProviderId, wrongLogin } from "./login.ts"
 import { emailOf } from "./rules.ts"
-import { deleteSessions, deleteVerificationsOf, lockPassword, selectOperatorByEmail } from "./store.ts"
+import {
+  deletePasskey,
+  deleteSessions,
+  deleteTotp,
+  deleteVerificationsOf,
+  lockPasskey,
+  lockPassword,
+  selectOperatorByEmail,
+} from "./store.ts"
 import {
   type Call,
   cookieValue,
@@ -37,12 +46,13 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
       const query =
         method === "GET" ? new URLSearchParams(pickTexts(new URL(call.request.url).searchParams, passed)) : null
       const body = method === "POST" ? pick(call.body, passed.fields) : null
+      const failed = path === "/sign-in/email" ? wrongLogin : "this is not right, or was used before"
       const send = async (): Promise<Response> => {
         const before = await passed.heldAgainst?.(call)
         const response = await ask(call, method, path, body, query)
         if (response.ok && before !== (await passed.heldAgainst?.(call))) {
-          await takeBack(response)
-          throw new ApiError("authentication", wrongLogin, { internal: "the password was changed meanwhile" })
+          await takeBack(call, passed, response)
+          throw new ApiError("authentication", failed, { internal: "what it is held against was changed meanwhile" })
         }
         if (!response.ok && response.status !== 302) {
           const failure = await failureOf(response, call)
@@ -53,7 +63,6 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
         }
         return response
       }
-      const failed = path === "/sign-in/email" ? wrongLogin : "this is not right, or was used before"
       const response =
         passed.guesses === undefined ? await send() : await attempt(call, passed.guesses(call), failed, send)
       const cookies = response.headers.getSetCookie()
@@ -71,21 +80,26 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
       return json(withoutTokens(await response.json().catch(() => ({}))), 200, cookies)
     }
 
-  /** Ends the session that an answer of the library would give. */
-  async function takeBack(response: Response): Promise<void> {
+  /** Ends the session that an answer of the library would give, and undoes what else came of it. */
+  async function takeBack(call: Call, { undo }: Passed, response: Response): Promise<void> {
     const token = tokenSet(response.headers.getSetCookie(), auth.secret)
-    const session = token === null ? null : await sessions.get(token)
-    if (token === null || session === null) return
-    await db.transact((tx) => deleteSessions(tx, session.operatorId, { only: session.id }))
-    sessions.drop(token)
+    const given = token === null ? null : await sessions.get(token)
+    await db.transact(async (tx) => {
+      if (given !== null) await deleteSessions(tx, given.operatorId, { only: given.id })
+      if (call.session !== null) await undo?.(tx, call.session.operatorId, call)
+    })
+    if (token !== null) sessions.drop(token)
   }
 
-  /** The hash of the password that a login is tried with; null: there is no such account, or it has none. */
+  // What a proof is held against. Each is read under its row's lock, so that whoever is changing it is waited for.
+  const hashOf = async (tx: Tx, operatorId: string | undefined): Promise<string | null> =>
+    operatorId === undefined ? null : ((await lockPassword(tx, operatorId))?.password ?? null)
   const passwordOf = (call: Call): Promise<string | null> =>
-    db.transact(async (tx) => {
-      const operator = await selectOperatorByEmail(tx, accountOf(call))
-      return operator === undefined ? null : ((await lockPassword(tx, operator.id))?.password ?? null)
-    })
+    db.transact(async (tx) => hashOf(tx, (await selectOperatorByEmail(tx, accountOf(call)))?.id))
+  const ownPasswordOf = ({ session }: Call): Promise<string | null> =>
+    db.transact((tx) => hashOf(tx, session?.operatorId))
+  const passkeyOwnerOf = (call: Call): Promise<string | null> =>
+    db.transact(async (tx) => (await lockPasskey(tx, credentialIdOf(call)))?.operator_id ?? null)
 
   const accountOf = ({ body }: Call): string => emailOf(String(body.email ?? ""))
   // The account is in a cookie that only the library reads; its own lock counts by account, on all nodes.
@@ -112,6 +126,8 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
         logsIn: "password and code",
         again: "operator.totp_added",
         guesses: secondStepOf,
+        heldAgainst: ownPasswordOf,
+        undo: deleteTotp,
       },
     ],
     [
@@ -129,6 +145,7 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
         isFresh: true,
         audited: "operator.totp_removed",
         forgetsDevices: true,
+        heldAgainst: ownPasswordOf,
       },
     ],
     [
@@ -146,6 +163,8 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
         isFresh: true,
         guard: fewPasskeys,
         audited: "operator.passkey_added",
+        heldAgainst: ownPasswordOf,
+        undo: (tx, operatorId, call) => deletePasskey(tx, operatorId, credentialIdOf(call)),
       },
     ],
     ["GET", "/passkey/list-user-passkeys", { fields: {} }],
@@ -192,6 +211,7 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
       logsIn: "passkey",
       again: "operator.stepped_up",
       guesses: () => null,
+      heldAgainst: passkeyOwnerOf,
     })(call)
   }
 
@@ -243,3 +263,6 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
 
 /** Where the provider sends the browser back to. */
 export const ssoCallbackPath = `auth/callback/${ssoProviderId}`
+
+/** The credential that an authenticator answers with; pick has seen that it is a text. */
+const credentialIdOf = ({ body }: Call): string => String((body.response as { id?: unknown } | undefined)?.id ?? "")

@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { type Authenticator, createAuthenticator, type Flaws } from "../../../test/authenticator.ts"
-import { databaseKinds, startOn } from "../../../test/fixtures.ts"
-import { joinAs, type OperatorPage, openPage, setUpOwner } from "../../../test/operator-page.ts"
+import { asAdmin, databaseKinds, startOn } from "../../../test/fixtures.ts"
+import { joinAs, type OperatorPage, openPage, operatorIdOf, setUpOwner, tokenOf } from "../../../test/operator-page.ts"
 import type { TestServer } from "../../testing.ts"
 import { limits } from "./limits.ts"
 
@@ -145,6 +145,46 @@ for (const kind of databaseKinds) {
       expect((await owner.access("POST", "auth/passkey/delete-passkey", { id: phone.id })).status).toBe(200)
       expect((await prove(openPage(url, ""), second)).status).toBeGreaterThanOrEqual(400)
       expect((await openPage(url, "").access("GET", "auth/passkey/list-user-passkeys")).status).toBe(401)
+    })
+
+    test("case 56: of logins by passkeys, and of new ones, that are under way at a reset nothing is left", async () => {
+      const page = await here(await joinAs(server, "support", "reset@example.com"))
+      const id = await operatorIdOf(page)
+      for (const password of [
+        "nine blue herons in the reeds",
+        "ten tall poplars in a row",
+        "six wet stones in a brook",
+      ]) {
+        // As most that are synchronised: it does not count.
+        const phone = createAuthenticator()
+        expect((await add(page, phone, "phone", { counter: 0 })).status).toBe(200)
+        const made = await server.call("POST", `/api/admin/v1/team/${id}/reset-link`, asAdmin)
+        const others = Array.from({ length: 16 }, () => openPage(url, ""))
+        let isReset = false
+        const under = others.map(async (other, n) => {
+          await Bun.sleep(n * 3)
+          while (!isReset) await prove(other, phone, { counter: 0 })
+        })
+        const added = Array.from({ length: 6 }, async (_, n) => {
+          await Bun.sleep(n * 7)
+          const own = await here(page)
+          while (!isReset) await add(own, createAuthenticator(), "left-behind")
+        })
+        await Bun.sleep(60)
+        const fresh = openPage(url, page.email)
+        const accepted = await fresh.access("POST", "invite/accept", {
+          token: tokenOf(made.body.link),
+          name: "",
+          password,
+        })
+        isReset = true
+        expect(accepted.status).toBe(200)
+        await Promise.all([...under, ...added])
+        for (const other of others) expect((await other.admin("GET", "/me")).status).toBe(401)
+        expect((await fresh.access("GET", "auth/list-sessions")).body.sessions).toHaveLength(1)
+        expect((await fresh.access("GET", "auth/passkey/list-user-passkeys")).body).toEqual([])
+        for (const [name, value] of fresh.cookies) page.cookies.set(name, value)
+      }
     })
 
     test("there is a bound to their number", async () => {

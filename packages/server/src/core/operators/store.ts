@@ -366,6 +366,28 @@ export async function deleteSecondFactors(tx: Tx, operatorId: string): Promise<v
   await tx.deleteFrom("operator_passkeys").where("operator_id", "=", operatorId).execute()
 }
 
+/** Takes the authenticator away, and with it that codes are asked for. */
+export async function deleteTotp(tx: Tx, operatorId: string): Promise<void> {
+  await tx.deleteFrom("operator_two_factors").where("operator_id", "=", operatorId).execute()
+  await tx.updateTable("operators").set({ two_factor_enabled: 0 }).where("id", "=", operatorId).execute()
+}
+
+/** Whose a passkey is; it stays theirs until the commit, and whoever is taking it away is waited for. */
+export const lockPasskey = (tx: Tx, credentialId: string): Promise<{ operator_id: string } | undefined> =>
+  tx
+    .selectFrom("operator_passkeys")
+    .select("operator_id")
+    .where("credential_id", "=", credentialId)
+    .$if(tx.capabilities.supportsManyNodes, (query) => query.forUpdate())
+    .executeTakeFirst()
+
+export const deletePasskey = (tx: Tx, operatorId: string, credentialId: string): Promise<unknown> =>
+  tx
+    .deleteFrom("operator_passkeys")
+    .where("operator_id", "=", operatorId)
+    .where("credential_id", "=", credentialId)
+    .execute()
+
 interface Counted {
   readonly operator_id: string
   readonly total: number

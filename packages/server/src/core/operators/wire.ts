@@ -4,6 +4,7 @@
 import { ApiError, type ErrorName, errorCatalogue, inputError, type OperatorPrincipal } from "@weir/protocol"
 import { parseBytes, readBytes } from "../../request/body.ts"
 import type { Peer } from "../../request/http.ts"
+import type { Tx } from "../../store/database.ts"
 import { UniqueViolation } from "../../store/errors.ts"
 import type { OperatorSession } from "./cache.ts"
 import { limits } from "./limits.ts"
@@ -34,6 +35,8 @@ export interface Passed {
   readonly guesses?: (call: Call) => string | null
   /** What the proof is held against: when it is another at the end than at the beginning, nothing was proved. */
   readonly heldAgainst?: (call: Call) => Promise<string | null>
+  /** Takes away what came of it besides a session, when nothing was proved. */
+  readonly undo?: (tx: Tx, operatorId: string, call: Call) => Promise<unknown>
   /** The session must be fresh. */
   readonly isFresh?: boolean
   /** What it did to the operator's own account, for the audit log. */
