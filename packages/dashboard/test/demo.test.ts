@@ -96,7 +96,7 @@ describe.skipIf(chromiumPath === null)("the demo", () => {
   step(
     "an expired, a narrowed and a revoked token: each is refused with its reason, until it is switched off",
     async () => {
-      await turn("User two", "Let the token expire")
+      await turn("User two", "Expire the token")
 
       await turn("User one", "Narrow the token")
       await log("User one", "From now on requests carry a token that may read and change nothing")
@@ -121,7 +121,7 @@ describe.skipIf(chromiumPath === null)("the demo", () => {
       await side("User two").getByText("ended", { exact: true }).waitFor({ timeout: expiryTimeoutMs })
       await send("User two", "Too late")
       await log("User two", /^Not sent: /)
-      await turn("User two", "Let the token expire")
+      await turn("User two", "Expire the token")
       await online("User two")
       await messages("User two").getByText("Back on board").waitFor()
       await send("User two", "So am I")

@@ -99,12 +99,12 @@ describe.skipIf(chromiumPath === null)("the first day of an operator", () => {
       await shown(/^It would end \d+ tokens of 1 user/)
       await old.stop()
       // Its tokens live for seconds. Nothing bounds how long one may live that was never seen, so the page is not sure.
-      await shown(/^0 tokens of 0 users not run out yet/)
-      await press("Go on all the same")
+      await shown(/^0 tokens of 0 users not expired yet/)
+      await press("Continue anyway")
       await heading(page, /^Dry run: revoke /)
       await shown("It would end 0 tokens of 0 users and 0 open sockets")
       const oldKid = (await page.getByRole("definition").first().textContent()) ?? ""
-      await press("Go on to revoke")
+      await press("Continue to revoke")
       await page.getByLabel(`Type ${oldKid} to confirm`).fill(oldKid)
       await press("Revoke for good")
       await heading(page, "Done")

@@ -34,7 +34,7 @@ const connections: Record<DemoUserView["connection"], readonly [word: string, co
 }
 
 const failures: readonly [failure: Failure, label: string, hint: string][] = [
-  ["expire", "Let the token expire", "A token of 10 seconds that is not renewed"],
+  ["expire", "Expire the token", "A token of 10 seconds that is not renewed"],
   ["revoke", "Revoke the user", "Every token and socket ends now, for good"],
   ["narrow", "Narrow the token", "Reading goes on, everything else is refused"],
 ]

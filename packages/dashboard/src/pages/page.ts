@@ -16,6 +16,8 @@ export interface Page {
   readonly needs: OperatorAction | null
   /** Null: reached from other pages only. */
   readonly nav: { readonly group: NavGroup; readonly icon: Icon } | null
+  /** Path of the page in the navigation that it belongs to, where its own path would say another one. */
+  readonly under?: string
   readonly View: ComponentType
 }
 

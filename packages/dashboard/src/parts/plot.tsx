@@ -18,12 +18,14 @@ export interface PlotProps {
   valueText: (value: number) => string
 }
 
-/** Pixels around the drawing, for the words of its axes. */
+/** Pixels around the drawing, for the words of its axes; on the left the least. */
 const room = { top: 8, right: 8, bottom: 24, left: 48 } as const
 const valueTicksMax = 4
 /** Pixels of a letter on an axis, and of the air around a word. */
 const letterWidth = 7
 const wordGap = 28
+/** Pixels between a value on the axis and the drawing. */
+const axisGap = 8
 /** Of the room of a bar, what stays free between it and the next. */
 const barGapShare = 0.2
 const strokeWidth = 2
@@ -36,8 +38,6 @@ const colorOf = (color: string): string => `var(--mantine-color-${color.replace(
 export function Plot({ points, series, kind, height, timeText, axisText, valueText }: PlotProps) {
   const { ref, width } = useElementSize()
   const [pointed, setPointed] = useState<number | null>(null)
-  const inner = { width: Math.max(0, width - room.left - room.right), height: height - room.top - room.bottom }
-  const bottom = room.top + inner.height
   const amountOf = (point: Point, name: string): number | null => point[name] ?? null
   const values = points.flatMap((point) => {
     const each = series.map(({ name }) => amountOf(point, name) ?? 0)
@@ -45,9 +45,12 @@ export function Plot({ points, series, kind, height, timeText, axisText, valueTe
   })
   const largest = values.reduce((max, value) => Math.max(max, value), 0)
   const ticks = valueTicks(largest, valueTicksMax, values.every(Number.isInteger))
+  const left = Math.max(room.left, Math.max(...ticks.map((tick) => axisText(tick).length)) * letterWidth + axisGap)
+  const inner = { width: Math.max(0, width - left - room.right), height: height - room.top - room.bottom }
+  const bottom = room.top + inner.height
   const perUnit = inner.height / (ticks.at(-1) as number)
   const slot = points.length === 0 ? 0 : inner.width / points.length
-  const middleOf = (index: number): number => room.left + (index + 0.5) * slot
+  const middleOf = (index: number): number => left + (index + 0.5) * slot
   const yOf = (value: number): number => bottom - value * perUnit
   const wordWidth = points.length === 0 ? 0 : timeText((points[0] as Point).at).length * letterWidth
   const words = timeTicks(
@@ -55,7 +58,7 @@ export function Plot({ points, series, kind, height, timeText, axisText, valueTe
     Math.floor(inner.width / (wordWidth + wordGap)),
   )
   const follow = (event: PointerEvent<SVGSVGElement>): void => {
-    const x = event.clientX - event.currentTarget.getBoundingClientRect().left - room.left
+    const x = event.clientX - event.currentTarget.getBoundingClientRect().left - left
     const index = Math.floor(x / slot)
     setPointed(index >= 0 && index < points.length ? index : null)
   }
@@ -74,8 +77,8 @@ export function Plot({ points, series, kind, height, timeText, axisText, valueTe
         >
           {ticks.map((tick) => (
             <g key={tick}>
-              <line className="weir-plot-grid" x1={room.left} x2={width - room.right} y1={yOf(tick)} y2={yOf(tick)} />
-              <text x={room.left - 8} y={yOf(tick)} textAnchor="end" dominantBaseline="middle">
+              <line className="weir-plot-grid" x1={left} x2={width - room.right} y1={yOf(tick)} y2={yOf(tick)} />
+              <text x={left - axisGap} y={yOf(tick)} textAnchor="end" dominantBaseline="middle">
                 {axisText(tick)}
               </text>
             </g>
@@ -88,7 +91,7 @@ export function Plot({ points, series, kind, height, timeText, axisText, valueTe
           {pointed === null ? null : (
             <rect
               className="weir-plot-pointed"
-              x={room.left + pointed * slot}
+              x={left + pointed * slot}
               y={room.top}
               width={slot}
               height={inner.height}
@@ -96,7 +99,7 @@ export function Plot({ points, series, kind, height, timeText, axisText, valueTe
           )}
           {kind === "bar"
             ? bars(points, series, (index) => ({
-                x: room.left + (index + barGapShare / 2) * slot,
+                x: left + (index + barGapShare / 2) * slot,
                 width: slot * (1 - barGapShare),
                 bottom,
                 perUnit,

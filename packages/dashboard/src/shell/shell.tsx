@@ -171,6 +171,11 @@ function Navigation({ pages, onGo }: { pages: readonly Page[]; onGo: () => void 
   const appId = useAppId()
   const [location] = useLocation()
   const may = useMay()
+  const elsewhere = pages.find(
+    ({ under, path }) =>
+      under !== undefined && location.startsWith(`/apps/${appId}${path.slice(0, path.indexOf(":"))}`),
+  )
+  const place = elsewhere === undefined ? location : `/apps/${appId}${elsewhere.under}`
   const shown = pages.filter(
     ({ nav, needs, scope }) => nav !== null && may(needs) && (scope !== "app" || appId !== null),
   )
@@ -187,7 +192,7 @@ function Navigation({ pages, onGo }: { pages: readonly Page[]; onGo: () => void 
             {inGroup.map(({ title, path, scope, nav }) => {
               const Shape = nav?.icon ?? PlayIcon
               const href = scope === "app" ? `/apps/${appId}${path === "/" ? "" : path}` : path
-              const isActive = path === "/" ? location === href : location === href || location.startsWith(`${href}/`)
+              const isActive = path === "/" ? place === href : place === href || place.startsWith(`${href}/`)
               return (
                 <NavLink
                   key={title}

@@ -65,7 +65,7 @@ export function DryRun({ apiKey, rotation: { old }, onBack, onGoOn }: EndProps &
             Back: wait longer
           </Button>
           <Button onClick={onGoOn} disabled={data === undefined}>
-            Go on to revoke
+            Continue to revoke
           </Button>
         </Group>
       </Stack>

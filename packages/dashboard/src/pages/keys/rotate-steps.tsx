@@ -158,7 +158,7 @@ export function Wait({ apiKey, rotation: { next, old }, made, onGoOn }: WaitProp
           <Side title="Old" secret={old}>
             {cutOff === undefined
               ? "Counting"
-              : `${counted(cutOff.tokens, "token")} of ${counted(cutOff.users, "user")} not run out yet`}
+              : `${counted(cutOff.tokens, "token")} of ${counted(cutOff.users, "user")} not expired yet`}
           </Side>
           <Side title="New" secret={next}>
             {`${counted(next.usage.tokens, "token")} of ${counted(next.usage.users, "user")} seen`}
@@ -171,18 +171,18 @@ export function Wait({ apiKey, rotation: { next, old }, made, onGoOn }: WaitProp
               <Progress.Section value={(100 * next.usage.tokens) / total} />
             </Progress.Root>
             <Text size="xs" c="dimmed" mt={4}>
-              Of {counted(total, "token")} that count, {Math.round((100 * next.usage.tokens) / total)} % are of the new
+              Of {counted(total, "token")} that count, {Math.round((100 * next.usage.tokens) / total)}% are of the new
               secret.
             </Text>
           </div>
         )}
         <CutOffNote cutOff={cutOff} />
         <Group justify="space-between">
-          <Button variant="subtle" color="gray" onClick={() => setAsking(true)}>
+          <Button variant="default" onClick={() => setAsking(true)}>
             Back: keep the old one
           </Button>
           <Button onClick={onGoOn} variant={cutOff?.safe ? "filled" : "default"}>
-            {cutOff?.safe ? "Go on to the dry run" : "Go on all the same"}
+            {cutOff?.safe ? "Continue to the dry run" : "Continue anyway"}
           </Button>
         </Group>
       </Stack>

@@ -17,7 +17,7 @@ import type { MadeSecret } from "./secret-form.tsx"
 import { isAbsent, waitEveryMs } from "./wire.ts"
 
 const steps = [
-  ["Create", "a secret that stands by"],
+  ["Create", "a secret on standby"],
   ["Activate", "the old one retires"],
   ["Wait", "for the last old token"],
   ["Dry run", "who would notice"],

@@ -121,6 +121,6 @@ const shares = <Row extends Share>(all: number): Column<Row>[] => [
     ),
   },
   { header: "Refused", numeric: true, cell: ({ refused }) => countText(refused) },
-  { header: "Failed", numeric: true, cell: ({ failed }) => countText(failed) },
+  { header: "Failed", numeric: true, wide: true, cell: ({ failed }) => countText(failed) },
   { header: "Mean", numeric: true, wide: true, cell: ({ mean_ms }) => msText(mean_ms) },
 ]

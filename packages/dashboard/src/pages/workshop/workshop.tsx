@@ -18,7 +18,7 @@ export default function Workshop() {
   return (
     <>
       <PageHeader title="Token workshop">
-        Create a token to try something out, or paste one to learn what it is and whether it would be let in now.
+        Create a token to try something, or paste one to see what it is and whether it would be let in.
       </PageHeader>
       <Tabs value={shown} onChange={(value) => setTab(value === "inspect" ? "inspect" : "")} keepMounted>
         <Tabs.List mb="lg">
