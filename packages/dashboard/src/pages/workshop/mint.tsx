@@ -14,6 +14,7 @@ import {
 } from "@mantine/core"
 import { KeyIcon } from "@primer/octicons-react"
 import { type FormEvent, useState } from "react"
+import { useMay } from "../../access/session.tsx"
 import type { CallOutput } from "../../api/client.ts"
 import { useChange, useRead } from "../../api/queries.ts"
 import { EmptyState } from "../../parts/empty.tsx"
@@ -57,6 +58,9 @@ export function MintTab({ onInspect }: MintTabProps) {
   const keys = useRead("ListKeys", { path })
   const policy = useRead("GetTokenPolicy", { path })
   const mint = useChange("MintToken", ["ListSessions"])
+  const may = useMay()
+  // A server token may do what the secret's holder may, so the server makes one only for who may have the secret.
+  const offered = kinds.filter(({ value }) => value !== "server" || may("secrets.manage"))
   const [kind, setKind] = useState<Kind>("user")
   const [userId, setUserId] = useState("")
   const [name, setName] = useState("")
@@ -115,7 +119,7 @@ export function MintTab({ onInspect }: MintTabProps) {
                 aria-label="Token type"
                 value={kind}
                 onChange={(value) => setKind(value as Kind)}
-                data={kinds.map(({ value, label }) => ({ value, label }))}
+                data={offered.map(({ value, label }) => ({ value, label }))}
                 fullWidth
               />
               <Text size="sm" c="dimmed" mt={6}>
