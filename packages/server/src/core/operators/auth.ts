@@ -2,9 +2,10 @@
 // This file sets it up over our database and keeps its secrets sealed. What of it can be reached, and by whom, is the
 // business of access.ts; its own tables, limits and origin checks are not used. Only login.ts loads it.
 
+import { AsyncLocalStorage } from "node:async_hooks"
 import { passkey } from "@better-auth/passkey"
 import { betterAuth } from "better-auth"
-import { APIError, createAuthMiddleware } from "better-auth/api"
+import { APIError, createAuthMiddleware, getOAuthState } from "better-auth/api"
 import { symmetricDecrypt } from "better-auth/crypto"
 import { genericOAuth, twoFactor } from "better-auth/plugins"
 import { open } from "../../base/crypto.ts"
@@ -17,16 +18,19 @@ import {
   cookiePrefix,
   type Login,
   type SsoSettings,
+  ssoNotFresh,
   ssoProviderId,
   totpContext,
   wrongLogin,
 } from "./login.ts"
 import {
+  authTimeOf,
   emailOf,
   hashPassword,
   recoveryCodeHash,
   recoveryHashPrefix,
   sessionCookieName,
+  ssoVerifiedAtMs,
   stepOfCode,
   verifyPassword,
 } from "./rules.ts"
@@ -54,6 +58,19 @@ export function createAuth(parts: AuthParts, secret: string): Login {
     const totpSecret = await totpSecretOf(operatorId)
     const step = totpSecret === null ? null : stepOfCode(totpSecret, code, clock.now())
     return step !== null && (await db.transact((tx) => takeStep(tx, operatorId, step)))
+  }
+
+  // What the provider says of a login is heard in one place of the library and counts in another.
+  const requests = new AsyncLocalStorage<{ authTime: number | null }>()
+  /** What single sign-on proves; throws when that is nothing and somebody who is logged in asked for it. */
+  const provedBySso = async (): Promise<Date | null> => {
+    const verifiedAtMs = ssoVerifiedAtMs(requests.getStore()?.authTime ?? null, clock.now())
+    if (verifiedAtMs !== null) return new Date(verifiedAtMs)
+    log.warn("the provider did not authenticate anew, or did not say so (auth_time), so the login is not fresh", {
+      issuer: sso?.issuer,
+    })
+    if ((await getOAuthState())?.isStepUp === true) throw new APIError("FORBIDDEN", ssoNotFresh)
+    return null
   }
 
   const hostCookie = (name: string, sameSite: "strict" | "lax" = "strict") => ({
@@ -133,9 +150,13 @@ export function createAuth(parts: AuthParts, secret: string): Login {
                 throw new APIError("UNAUTHORIZED", { code: "INVALID_EMAIL_OR_PASSWORD", message: wrongLogin })
               }
               const address = context?.headers?.get(addressHeader) ?? null
-              // A trusted device comes in by the password alone, which proves half of who it is.
-              const isHalf = context?.path === "/sign-in/email" && operator.two_factor_enabled === 1
-              return { data: { ...session, ipAddress: address, verifiedAt: isHalf ? null : new Date(clock.now()) } }
+              const proved = (): Date | null | Promise<Date | null> => {
+                if (context?.path === "/callback/:id") return provedBySso()
+                // A trusted device comes in by the password alone, which proves half of who it is.
+                const isHalf = context?.path === "/sign-in/email" && operator.two_factor_enabled === 1
+                return isHalf ? null : new Date(clock.now())
+              }
+              return { data: { ...session, ipAddress: address, verifiedAt: await proved() } }
             },
           },
         },
@@ -213,7 +234,23 @@ export function createAuth(parts: AuthParts, secret: string): Login {
           advanced: { webAuthnChallengeCookie: "passkey_challenge" },
           schema: { passkey: { modelName: "operator_passkeys" } },
         }),
-        ...(provider === null ? [] : [genericOAuth({ config: [oauthConfig(provider)] })]),
+        ...(provider === null
+          ? []
+          : [
+              genericOAuth({
+                config: [
+                  {
+                    ...oauthConfig(provider),
+                    // Asked once the ID token is verified, and the only place that is shown it.
+                    accountSubject({ tokens, profile }) {
+                      const request = requests.getStore()
+                      if (request !== undefined) request.authTime = authTimeOf(tokens.idToken)
+                      return typeof profile.sub === "string" ? profile.sub : ""
+                    },
+                  },
+                ],
+              }),
+            ]),
       ],
     })
 
@@ -239,7 +276,7 @@ export function createAuth(parts: AuthParts, secret: string): Login {
   }
 
   return {
-    handler: (request) => current.handler(request),
+    handler: (request) => requests.run({ authTime: null }, () => current.handler(request)),
     async connectSso() {
       if (sso === null || isConnected) return isConnected
       if (connecting !== null) return connecting
@@ -265,7 +302,8 @@ const oauthConfig = ({ issuer, clientId, clientSecret, name }: SsoSettings) => (
   scopes: ["openid", "email", "profile"],
   pkce: true,
   requireIdTokenVerification: true,
-  // A login that is asked for is a login: the provider's own session is no proof of who sits there.
+  // A login that is asked for is a login: the provider's own session is no proof of who sits there. Not every provider
+  // does as it is asked, so what it says of it (auth_time) is held against the clock.
   authorizationUrlParams: { max_age: "0" },
 })
 

@@ -60,6 +60,13 @@ export const limits = {
   /** How long the provider of single sign-on may take to say where things are, and the pause before it is asked again. */
   ssoConnectMs: 5_000,
   ssoRetryMs: 10_000,
+  /**
+   * How long ago the provider may have authenticated somebody for their login to be a fresh proof (`auth_time` of OpenID
+   * Connect Core 1.0 §2): what comes after it there, such as consent, takes its time.
+   */
+  ssoAuthAgeMsMax: 2 * minuteMs,
+  /** So far the provider's clock and ours may be apart. */
+  ssoClockLeewayMs: 30_000,
 
   bodyBytesMax: 64 * 1024,
   textCharsMax: 1_000,

@@ -69,6 +69,13 @@ export const sealedOperatorPlaces = [
 /** What a wrong login is told, whatever was wrong with it. */
 export const wrongLogin = "the email or the password is wrong"
 
+/** Why somebody who is logged in proved nothing afresh by single sign-on; travels in the address of the page of logins. */
+export const ssoNotFresh = {
+  code: "login_not_fresh",
+  message:
+    "your provider let you through without a fresh login, or did not say when it was: confirm with a password or a passkey",
+} as const
+
 /** The row that a TOTP secret is sealed for. */
 export const totpContext = (id: string): string => sealContext("operator-totp", id)
 

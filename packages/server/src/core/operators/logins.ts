@@ -225,6 +225,8 @@ export function loginHandlers(tools: AccessTools): ReadonlyMap<string, Handle> {
       callbackURL,
       errorCallbackURL: "/dashboard/login",
       disableRedirect: true,
+      // Browsers keep the session's cookie to themselves on the way back, so the state says who is logged in already.
+      additionalData: { isStepUp: call.session !== null },
     })
     if (!response.ok) {
       log.error("single sign-on does not work", { status: response.status })

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { ApiError } from "@weir/protocol"
 import { limits } from "./limits.ts"
 import {
+  authTimeOf,
   codeOfStep,
   hashPassword,
   linkPath,
@@ -12,6 +13,7 @@ import {
   requireGoodPassword,
   sessionEndMs,
   sessionTokenIn,
+  ssoVerifiedAtMs,
   stepOfCode,
   verifyPassword,
 } from "./rules.ts"
@@ -146,4 +148,22 @@ test("a session ends a month after its login, however often it was renewed", () 
   expect(sessionEndMs({ created_at, expires_at: created_at + 10 * limits.sessionMsMax })).toBe(
     created_at + limits.sessionMsMax,
   )
+})
+
+test("case 58: single sign-on proves who it is only by a time of authentication that is near the clock", () => {
+  const idToken = (payload: string): string => `e30.${Buffer.from(payload).toString("base64url")}.c2ln`
+  expect(authTimeOf(idToken(`{"auth_time":1700000000}`))).toBe(1_700_000_000)
+  for (const payload of ["", "{}", "null", "[1]", `{"auth_time":"1700000000"}`, `{"auth_time":null}`, "no json"]) {
+    expect([payload, authTimeOf(idToken(payload))]).toEqual([payload, null])
+  }
+  for (const text of [undefined, "", "no token"]) expect([text, authTimeOf(text)]).toEqual([text, null])
+
+  const nowMs = 1_700_000_000_000
+  const { ssoAuthAgeMsMax, ssoClockLeewayMs } = limits
+  const verified = (atMs: number) => ssoVerifiedAtMs(atMs / 1000, nowMs)
+  const oldestMs = nowMs - ssoAuthAgeMsMax - ssoClockLeewayMs
+  expect(ssoVerifiedAtMs(null, nowMs)).toBeNull()
+  expect([verified(oldestMs), verified(oldestMs - 1000)]).toEqual([oldestMs, null])
+  // A proof is never younger than now.
+  expect([verified(nowMs + ssoClockLeewayMs), verified(nowMs + ssoClockLeewayMs + 1000)]).toEqual([nowMs, null])
 })

@@ -142,6 +142,34 @@ export function recoveryCodeHash(secret: string, code: string): string {
 /** No recovery code has it, so that hashes are told from codes. */
 export const recoveryHashPrefix = "hmac:"
 
+/**
+ * When an ID token says that somebody authenticated, in seconds since 1970 (`auth_time`, OpenID Connect Core 1.0 §2);
+ * null when it does not say, or there is none. Its signature must have been verified.
+ */
+export function authTimeOf(idToken: string | undefined): number | null {
+  const [, payload = ""] = (idToken ?? "").split(".")
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString())
+    const said = typeof claims === "object" && claims !== null ? (claims as { auth_time?: unknown }).auth_time : null
+    return typeof said === "number" && Number.isFinite(said) ? said : null
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Since when a login by single sign-on is proved, in milliseconds; null: it proves nothing afresh, because the provider
+ * authenticated nobody of late, or does not say when (§3.1.2.1: where `max_age` was asked for, it must).
+ */
+export function ssoVerifiedAtMs(authTimeSeconds: number | null, nowMs: number): number | null {
+  if (authTimeSeconds === null) return null
+  const authenticatedMs = Math.floor(authTimeSeconds * 1000)
+  const ageMs = nowMs - authenticatedMs
+  const { ssoAuthAgeMsMax, ssoClockLeewayMs } = limits
+  if (ageMs > ssoAuthAgeMsMax + ssoClockLeewayMs || ageMs < -ssoClockLeewayMs) return null
+  return Math.min(authenticatedMs, nowMs)
+}
+
 /** Name of the session's cookie. The prefix makes browsers refuse it without Secure, with a domain or another path. */
 export const sessionCookieName = "__Host-weir_session"
 

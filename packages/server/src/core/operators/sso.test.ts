@@ -6,6 +6,7 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose"
 import { asAdmin, databaseKinds, startOn } from "../../../test/fixtures.ts"
 import { goodPassword, logIn, type OperatorPage, openPage, setUpOwner } from "../../../test/operator-page.ts"
 import type { TestServer } from "../../testing.ts"
+import { limits } from "./limits.ts"
 
 setDefaultTimeout(60_000)
 
@@ -26,13 +27,18 @@ interface Flaws {
   audience?: string
   nonce?: string
   lifetime?: string
+  /** When it says that the person authenticated: seconds since 1970, `null`: it does not say. Else just now. */
+  authTime?: unknown
 }
 
 /** A small OpenID provider. Whoever is sent there is at once the person that it holds. */
 async function startProvider() {
   const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true })
   const jwk = { ...(await exportJWK(publicKey)), kid: "provider-key", alg: "ES256", use: "sig" }
-  const codes = new Map<string, { person: Person; challenge: string; nonce: string; redirect: string }>()
+  const codes = new Map<
+    string,
+    { person: Person; challenge: string; nonce: string; redirect: string; maxAge: string | null }
+  >()
   let person: Person = { sub: "1", email: "nobody@example.com" }
   let flaws: Flaws = {}
   let exchanges = 0
@@ -67,6 +73,7 @@ async function startProvider() {
           challenge: asked.get("code_challenge") ?? "",
           nonce: asked.get("nonce") ?? "",
           redirect,
+          maxAge: asked.get("max_age"),
         })
         const back = new URL(redirect)
         back.searchParams.set("code", code)
@@ -92,7 +99,10 @@ async function startProvider() {
         ) {
           return Response.json({ error: "invalid_grant" }, { status: 400 })
         }
-        const idToken = await new SignJWT({ ...known.person, nonce: flaws.nonce ?? known.nonce })
+        // A provider says when it has asked who it is where it was told how old that may be (Core 1.0, 3.1.2.1).
+        const authTime = "authTime" in flaws ? flaws.authTime : known.maxAge === null ? null : nowSeconds()
+        const said = authTime === null ? {} : { auth_time: authTime }
+        const idToken = await new SignJWT({ ...known.person, ...said, nonce: flaws.nonce ?? known.nonce })
           .setProtectedHeader({ alg: "ES256", kid: "provider-key" })
           .setIssuer(flaws.issuer ?? issuer)
           .setAudience(flaws.audience ?? clientId)
@@ -114,6 +124,8 @@ async function startProvider() {
     stop: () => server.stop(true),
   }
 }
+
+const nowSeconds = (): number => Math.floor(Date.now() / 1000)
 
 /** A port that is free now; the provider must know it before the server listens. */
 const freePort = (): number => {
@@ -178,6 +190,7 @@ for (const kind of databaseKinds) {
       for (const name of ["state", "nonce", "code_challenge"])
         expect(to.searchParams.get(name)?.length).toBeGreaterThan(20)
       expect(to.searchParams.get("redirect_uri")).toBe(`${server.url}/dashboard/api/auth/callback/sso`)
+      expect(to.searchParams.get("max_age")).toBe("0")
       expect(to.searchParams.get("scope")?.split(" ").sort()).toEqual(["email", "openid", "profile"])
       provider.be({ sub: "0", email: "owner@example.com", email_verified: true })
       expect(await follow(page, to)).toBe("/dashboard/")
@@ -264,6 +277,93 @@ for (const kind of databaseKinds) {
         })
         expect((await page.admin("GET", "/me")).status).toBe(401)
       }
+    })
+
+    /** When an authentication is as old as counts, and a little more, in seconds. */
+    const bound = (): number => nowSeconds() - (limits.ssoAuthAgeMsMax + limits.ssoClockLeewayMs) / 1000
+    const staleTimes: [name: string, authTime: unknown][] = [
+      ["absent", null],
+      ["too old", bound() - 5],
+      ["of yesterday", nowSeconds() - 24 * 60 * 60],
+      ["ahead of the clock", nowSeconds() + limits.ssoClockLeewayMs / 1000 + 300],
+      ["in milliseconds", Date.now()],
+      ["a text", String(nowSeconds())],
+      ["no time", -1],
+    ]
+    const olga: Person = { sub: "olga", email: "owner@example.com", email_verified: true }
+    const verifiedAtOf = async (page: OperatorPage): Promise<string | null> =>
+      (await page.admin("GET", "/me")).body.session.verified_at
+    /** Something that wants a fresh login. */
+    const makeApp = (page: OperatorPage) => page.admin("POST", "/apps", { name: "by single sign-on" })
+
+    test("a login proves afresh who it is where the provider has just asked, as of when it asked", async () => {
+      const page = openPage(server.url, "")
+      const authTime = bound() + 30
+      provider.be(olga, { authTime })
+      expect(await enter(page)).toBe("/dashboard/")
+      expect(await verifiedAtOf(page)).toBe(new Date(authTime * 1000).toISOString())
+      expect((await makeApp(page)).status).toBe(201)
+      // A clock that is a little ahead moves no proof into the future.
+      const ahead = openPage(server.url, "")
+      provider.be(olga, { authTime: nowSeconds() + limits.ssoClockLeewayMs / 1000 - 5 })
+      expect(await enter(ahead)).toBe("/dashboard/")
+      expect(Date.parse((await verifiedAtOf(ahead)) ?? "")).toBeLessThanOrEqual(Date.now())
+      expect((await makeApp(ahead)).status).toBe(201)
+    })
+
+    test("a login whose authentication is old, or of no known time, opens a session that proves nothing afresh", async () => {
+      for (const [name, authTime] of staleTimes) {
+        const page = openPage(server.url, "")
+        provider.be(olga, { authTime })
+        expect({ name, end: await enter(page) }).toEqual({ name, end: "/dashboard/" })
+        expect({ name, who: await who(page) }).toEqual({ name, who: expect.objectContaining({ role: "owner" }) })
+        expect({ name, verified: await verifiedAtOf(page) }).toEqual({ name, verified: null })
+        const { status, body } = await makeApp(page)
+        expect({ name, status, fields: body.exception_fields }).toEqual({
+          name,
+          status: 403,
+          fields: { step_up: "required" },
+        })
+      }
+      const page = openPage(server.url, "")
+      provider.be(olga, { authTime: null })
+      await enter(page)
+      expect((await page.access("POST", "step-up", { password: goodPassword })).status).toBe(200)
+      expect((await makeApp(page)).status).toBe(201)
+    })
+
+    test("whoever is logged in and comes back without a fresh authentication is told so, and is who they were", async () => {
+      const page = openPage(server.url, "")
+      provider.be(olga, { authTime: null })
+      await enter(page)
+      const session = (await page.admin("GET", "/me")).body.session.id
+      for (const [name, authTime] of staleTimes) {
+        provider.be(olga, { authTime })
+        const end = new URL(await enter(page), server.url)
+        expect({ name, path: end.pathname, error: end.searchParams.get("error") }).toEqual({
+          name,
+          path: "/dashboard/login",
+          error: "login_not_fresh",
+        })
+        expect(end.searchParams.get("error_description")).toContain("password or a passkey")
+        const { body } = await page.admin("GET", "/me")
+        expect({ name, session: body.session }).toEqual({
+          name,
+          session: expect.objectContaining({ id: session, verified_at: null }),
+        })
+        expect((await makeApp(page)).status).toBe(403)
+      }
+      // Browsers keep the session's cookie to themselves on the way back: it is the way there that counts.
+      const there = await begin(page)
+      const away = openPage(server.url, "")
+      for (const [name, value] of page.cookies) if (!name.endsWith("weir_session")) away.cookies.set(name, value)
+      provider.be(olga, { authTime: null })
+      expect(await follow(away, there)).toStartWith("/dashboard/login?error=login_not_fresh&")
+      expect((await away.admin("GET", "/me")).status).toBe(401)
+
+      provider.be(olga)
+      expect(await enter(page)).toBe("/dashboard/")
+      expect((await makeApp(page)).status).toBe(201)
     })
 
     test("a provider that is away keeps nobody from logging in by password, and is asked again", async () => {
