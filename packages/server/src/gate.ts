@@ -30,7 +30,7 @@ import {
 } from "./core/decisions/index.ts"
 import { createKeyStates, type KeyStates, readJwks, selectKeysOfApp } from "./core/keys/index.ts"
 import { keyRoutes } from "./core/keys/routes.ts"
-import { createOperators, type Operators, type SsoSettings } from "./core/operators/index.ts"
+import { createOperators, type Operators, requireStill, type SsoSettings } from "./core/operators/index.ts"
 import {
   createRevocations,
   createTruth,
@@ -179,7 +179,18 @@ export async function createGate(parts: GateParts): Promise<Gate> {
     }
   })
   const { publicOrigin, sso, rateLimits } = parts
-  const operators = await createOperators({ db, caches, clock, log, masterKey, audit, publicOrigin, sso, rateLimits })
+  const operators = await createOperators({
+    db,
+    caches,
+    clock,
+    log,
+    masterKey,
+    audit,
+    publicOrigin,
+    sso,
+    rateLimits,
+    revocations,
+  })
 
   const nodes = createAsk<NodeQuestion, UserSocket[] | number>({ bus, topic: "sessions" }, (question) =>
     question.kind === "sockets" ? socketsHere(question.appId, question.userIds) : countHere(question.row),
@@ -327,6 +338,7 @@ export async function createGate(parts: GateParts): Promise<Gate> {
         masterKey,
         users,
         prove,
+        requireStill,
         requireLease: revocations.requireLease,
         revokedBy: (question) => revocations.truth.check(question, null),
       }),

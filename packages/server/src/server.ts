@@ -40,6 +40,7 @@ import { policyWarnings, sessionMigrations } from "./core/sessions/index.ts"
 import { createTaskRunner } from "./core/tasks/index.ts"
 import { migrations as taskMigrations } from "./core/tasks/migrations.ts"
 import { taskRoutes } from "./core/tasks/routes.ts"
+import { tokenMigrations } from "./core/tokens/index.ts"
 import { trafficMigrations } from "./core/traffic/index.ts"
 import {
   createConnectUser,
@@ -565,6 +566,7 @@ const allMigrations = [
   { module: "revocations", migrations: revocationMigrations },
   { module: "people", migrations: peopleMigrations },
   { module: "operators", migrations: operatorMigrations },
+  { module: "tokens", migrations: tokenMigrations },
   { module: "webhooks", migrations: hookMigrations },
 ]
 

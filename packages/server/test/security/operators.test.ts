@@ -2,10 +2,12 @@
 // were handed out before, and the second factor of an account whose session and password are known.
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { closeCodeOf } from "@weir/protocol"
 import { freshLoginMs } from "../../src/authorize/operators.ts"
 import { type ManualClock, manualClock } from "../../src/base/clock.ts"
+import { limits as tokenLimits } from "../../src/core/tokens/limits.ts"
 import { createPostgresDatabase, serverToken, type TestServer } from "../../src/testing.ts"
-import { asAdmin, createApp, type DatabaseKind, databaseKinds, startWatched } from "../fixtures.ts"
+import { asAdmin, createApp, type DatabaseKind, databaseKinds, type OtherApp, startWatched } from "../fixtures.ts"
 import { until } from "../node-process.ts"
 import {
   addTotp,
@@ -328,6 +330,149 @@ for (const kind of databaseKinds) {
         expect((await admin.admin("POST", path, body)).status).toBe(201)
       }
       expect((await developer.admin("POST", path, { kind: "user", user_id: "jane" })).status).toBe(201)
+    })
+
+    describe("case 57: tokens that somebody made", () => {
+      let app: OtherApp
+      beforeAll(async () => {
+        app = await createApp(server, "made tokens")
+        const body = { users: { jane: { id: "jane" }, john: { id: "john" } } }
+        const as = serverToken({ iat: Math.floor(clock.now() / 1000) }, app.secret)
+        expect((await server.call("POST", "/api/v2/users", { as, apiKey: app.apiKey, body })).status).toBe(201)
+      })
+
+      const mint = async (page: OperatorPage, kind: "user" | "server" | "explorer", userId = "jane") => {
+        const made =
+          kind === "explorer"
+            ? await page.admin("POST", `/apps/${app.id}/explorer-token`)
+            : await page.admin("POST", `/apps/${app.id}/tokens`, kind === "user" ? { kind, user_id: userId } : { kind })
+        expect(made.status).toBe(201)
+        return made.body as { token: string; jti: string; expires_at: string }
+      }
+      const ask = ({ token }: { token: string }) =>
+        server.call("GET", "/api/v2/users?payload={}", { as: token, apiKey: app.apiKey })
+      const isLetIn = async (made: { token: string }): Promise<boolean> => {
+        const { status, body } = await ask(made)
+        if (status !== 200) expect({ status, code: body.code }).toEqual({ status: 401, code: 40 })
+        return status === 200
+      }
+      const lastOf = async (action: string) => {
+        const { entries } = (await server.call("GET", "/api/admin/v1/audit?limit=10", asAdmin)).body
+        // biome-ignore lint/suspicious/noExplicitAny: whatever the wire brings
+        return entries.filter((entry: any) => entry.action === action)[0]
+      }
+      const revocationsOf = async (jti: string) => {
+        const { body } = await server.call("GET", `/api/admin/v1/apps/${app.id}/revocations?limit=100`, asAdmin)
+        return body.revocations.filter(({ target }: { target: string }) => target === jti)
+      }
+
+      test("end with the role that made them, those that the new role could have made excepted", async () => {
+        const page = await joinAs(server, "admin", "maker@example.com")
+        const other = await joinAs(server, "admin", "other.maker@example.com")
+        const [ofServer, ofUser, ofExplorer] = [
+          await mint(page, "server"),
+          await mint(page, "user"),
+          await mint(page, "explorer"),
+        ]
+        const others = await mint(other, "server")
+        const script = await server.call("POST", `/api/admin/v1/apps/${app.id}/tokens`, {
+          ...asAdmin,
+          body: { kind: "server" },
+        })
+        const socket = await server.connect("jane", { apiKey: app.apiKey, token: ofUser.token })
+        const alive = async () => [await isLetIn(ofServer), await isLetIn(ofUser), await isLetIn(ofExplorer)]
+        expect(await alive()).toEqual([true, true, true])
+        await change(page, { role: "developer" })
+        expect(await alive()).toEqual([false, true, true])
+        expect((await lastOf("operator.updated")).after).toEqual({
+          role: "developer",
+          disabled: false,
+          tokens_revoked: 1,
+        })
+        const [revoked, ...more] = await revocationsOf(ofServer.jti)
+        expect(more).toEqual([])
+        expect(revoked).toMatchObject({
+          level: "jti",
+          before: null,
+          mode: "enforce",
+          expires_at: ofServer.expires_at,
+          reason: "whoever made it may make it no more",
+          receipt: { target: ofServer.jti, signature: expect.any(String) },
+        })
+        // The explorer of whoever changes content writes; support only looks.
+        await change(page, { role: "support" })
+        expect(await alive()).toEqual([false, false, false])
+        expect((await lastOf("operator.updated")).after).toMatchObject({ role: "support", tokens_revoked: 2 })
+        expect((await socket.closed).code).toBe(closeCodeOf("tokenExpired"))
+        const looking = await mint(page, "explorer")
+        await change(page, { role: "viewer" })
+        expect(await isLetIn(looking)).toBe(false)
+        // What nothing has to be ended for says nothing of it.
+        await change(page, { role: "admin" })
+        expect((await lastOf("operator.updated")).after).toEqual({ role: "admin", disabled: false })
+        expect(await isLetIn(others)).toBe(true)
+        expect(await isLetIn(script.body)).toBe(true)
+      })
+
+      test("end when they are shut out, and when they are removed", async () => {
+        const page = await joinAs(server, "admin", "leaving.maker@example.com")
+        const before = [await mint(page, "user"), await mint(page, "server"), await mint(page, "explorer")]
+        await change(page, { disabled: true })
+        for (const made of before) expect(await isLetIn(made)).toBe(false)
+        expect((await lastOf("operator.updated")).after).toMatchObject({ disabled: true, tokens_revoked: 3 })
+        await change(page, { disabled: false })
+        await logIn(page)
+        const after = [await mint(page, "user"), await mint(page, "server")]
+        await remove(page)
+        for (const made of [...before, ...after]) expect(await isLetIn(made)).toBe(false)
+        expect((await lastOf("operator.removed")).after).toEqual({ tokens_revoked: 2 })
+        const [revoked, ...more] = await revocationsOf(after[0]?.jti ?? "")
+        expect(more).toEqual([])
+        expect(revoked).toMatchObject({ reason: "whoever made it was removed", created_by: "admin token" })
+      })
+
+      test("are all ended, or not made, while the change is under way", async () => {
+        for (const [email, end] of [
+          ["racing1@example.com", remove],
+          ["racing2@example.com", (page: OperatorPage) => change(page, { role: "viewer" })],
+          ["racing3@example.com", (page: OperatorPage) => change(page, { disabled: true })],
+        ] as const) {
+          const page = await joinAs(server, "admin", email)
+          const first = await mint(page, "user", "john")
+          const minting = Array.from({ length: 12 }, async (_, n) => {
+            await Bun.sleep(n * 4)
+            return page.admin("POST", `/apps/${app.id}/tokens`, { kind: "user", user_id: "john" })
+          })
+          await Bun.sleep(20)
+          await end(page)
+          const made = (await Promise.all(minting)).filter(({ status }) => status === 201).map(({ body }) => body)
+          for (const one of [first, ...made]) expect(await isLetIn(one)).toBe(false)
+        }
+      })
+
+      test("are so many at most that one change can end them all, and count while they are valid", async () => {
+        const page = await joinAs(server, "admin", "busy.maker@example.com")
+        const path = `/apps/${app.id}/tokens`
+        const body = { kind: "user", user_id: "john", expires_in: 120 }
+        for (let made = 0; made < tokenLimits.madeByOperatorMax; made += 50) {
+          const answers = await Promise.all(Array.from({ length: 50 }, () => page.admin("POST", path, body)))
+          expect(answers.every(({ status }) => status === 201)).toBe(true)
+        }
+        const refused = await page.admin("POST", path, body)
+        expect({ status: refused.status, code: refused.body.code }).toEqual({ status: 400, code: 4 })
+        expect(refused.body.message).toContain("still valid")
+        expect((await page.admin("POST", `/apps/${app.id}/explorer-token`)).status).toBe(400)
+        clock.advance(121_000)
+        const last = await mint(page, "user", "john")
+        // That was longer than the node's lease, which is renewed every second.
+        await until("the node lets callers in again", async () => (await ask(last)).status === 200)
+        for (let made = 1; made < tokenLimits.madeByOperatorMax; made += 1) {
+          expect((await page.admin("POST", path, body)).status).toBe(201)
+        }
+        await remove(page)
+        expect((await lastOf("operator.removed")).after).toEqual({ tokens_revoked: tokenLimits.madeByOperatorMax })
+        expect(await isLetIn(last)).toBe(false)
+      })
     })
 
     test("case 57: what was sent to hooks is content, and nobody reads it who may read none", async () => {

@@ -1,20 +1,23 @@
-// Builds what the module is made of, and looks after what runs out: sessions, unfinished logins and links.
+// Builds what the module is made of, and looks after what runs out: sessions, unfinished logins, links, and the tokens
+// that operators made.
 
 import { randomId } from "../../base/ids.ts"
 import { createTurns } from "../../base/turns.ts"
 import type { Caches } from "../../events/caches.ts"
 import type { AdminRoute } from "../../request/route.ts"
+import { pruneMinted } from "../tokens/index.ts"
 import { type Access, type AccessParts, createAccess } from "./access.ts"
 import { createOperatorSessions } from "./cache.ts"
 import { limits } from "./limits.ts"
 import { type AuthParts, openAuth } from "./login.ts"
-import { operatorRoutes } from "./routes.ts"
+import { type OperatorRouteParts, operatorRoutes } from "./routes.ts"
 import { linkPath, newLinkToken } from "./rules.ts"
 import { hasOwner, insertLink, pruneExpired, selectLinks, takeLink } from "./store.ts"
 
 export interface OperatorsParts
   extends Omit<AuthParts, "sessions" | "hashing">,
-    Pick<AccessParts, "audit" | "rateLimits"> {
+    Pick<AccessParts, "audit" | "rateLimits">,
+    Pick<OperatorRouteParts, "revocations"> {
   readonly caches: Caches
 }
 
@@ -44,15 +47,18 @@ export async function createOperators(parts: OperatorsParts): Promise<Operators>
     rateLimits,
   })
   const timer = setInterval(() => {
-    db.transact((tx) => pruneExpired(tx, clock.now())).catch((error) => {
-      log.warn("sessions that have ended could not be taken away", { cause: error })
+    db.transact(async (tx) => {
+      await pruneExpired(tx, clock.now())
+      await pruneMinted(tx, clock.now())
+    }).catch((error) => {
+      log.warn("what of operators has run out could not be taken away", { cause: error })
     })
   }, pruneEveryMs)
   timer.unref?.()
 
   return {
     ...access,
-    adminRoutes: operatorRoutes({ sessions, publicOrigin }),
+    adminRoutes: operatorRoutes({ sessions, publicOrigin, revocations: parts.revocations, clock }),
     makeSetupLink: () =>
       db.transact(async (tx) => {
         if (await hasOwner(tx)) return null

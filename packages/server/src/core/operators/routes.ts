@@ -8,9 +8,12 @@ import {
   operatorRoles,
 } from "@weir/protocol"
 import { mayManage, roleActions } from "../../authorize/operators.ts"
+import type { Clock } from "../../base/clock.ts"
 import { randomId } from "../../base/ids.ts"
 import { type AdminRoute, adminRead, adminRoute } from "../../request/route.ts"
 import type { Read, Tx } from "../../store/database.ts"
+import type { Revocations } from "../revocations/index.ts"
+import { revokeMinted } from "../tokens/index.ts"
 import type { OperatorSessions } from "./cache.ts"
 import { limits } from "./limits.ts"
 import { emailOf, inviteResponse, linkPath, newLinkToken, operatorResponse, sessionEndMs } from "./rules.ts"
@@ -43,12 +46,15 @@ export interface OperatorRouteParts {
   readonly sessions: OperatorSessions
   /** Origin of the settings, in front of links; null: the caller knows theirs. */
   readonly publicOrigin: string | null
+  readonly revocations: Pick<Revocations, "receipt">
+  readonly clock: Clock
 }
 
-export const operatorRoutes = ({ sessions, publicOrigin }: OperatorRouteParts): AdminRoute[] => {
+export const operatorRoutes = ({ sessions, publicOrigin, revocations, clock }: OperatorRouteParts): AdminRoute[] => {
   const drop = (tokens: readonly string[]): void => {
     for (const token of tokens) sessions.drop(token)
   }
+  const monotonic = (): number => clock.monotonic()
   return [
     adminRead(operations.readMe, async ({ principal, read, now }) => {
       const { operatorId, sessionId, role } = principal
@@ -92,7 +98,7 @@ export const operatorRoutes = ({ sessions, publicOrigin }: OperatorRouteParts): 
       return { operators: await shown(read, rows, now), roles }
     }),
 
-    adminRoute(operations.updateOperator, async ({ input, principal, tx, now, audit }) => {
+    adminRoute(operations.updateOperator, async ({ input, principal, tx, now, audit, afterwards }) => {
       const owners = await lockOwners(tx)
       const row = await requireManaged(tx, principal, input.path.operator)
       const { role = row.role, disabled = row.disabled === 1 } = input.body
@@ -104,18 +110,29 @@ export const operatorRoutes = ({ sessions, publicOrigin }: OperatorRouteParts): 
       const tokens = disabled ? await deleteSessions(tx, row.id) : await selectSessionTokens(tx, row.id)
       if (disabled) await deleteVerificationsOf(tx, row.id)
       const linksEnded = await endLinksOf(tx, row.email, disabled ? null : role)
+      const revoked = await revokeMinted(revocations, monotonic, tx, {
+        operatorId: row.id,
+        role: disabled ? null : role,
+        reason: disabled ? "whoever made it was shut out" : "whoever made it may make it no more",
+        actor: principal.name,
+        now,
+      })
+      afterwards(async (output) => {
+        await revoked.wait()
+        return output
+      })
       tx.afterCommit(() => drop(tokens))
       audit({
         action: "operator.updated",
         target: { operator: row.id, email: row.email },
         before: { role: row.role, disabled: row.disabled === 1 },
-        after: { role, disabled, ...linksEnded },
+        after: { role, disabled, ...linksEnded, ...tokensRevoked(revoked) },
       })
       const [operator] = await shown(tx, [{ ...row, ...change }], now)
       return { operator: operator as NonNullable<typeof operator> }
     }),
 
-    adminRoute(operations.removeOperator, async ({ input, principal, tx, audit }) => {
+    adminRoute(operations.removeOperator, async ({ input, principal, tx, now, audit, afterwards }) => {
       const owners = await lockOwners(tx)
       const row = await requireManaged(tx, principal, input.path.operator)
       requireOwnerLeft(owners, row, false)
@@ -123,12 +140,23 @@ export const operatorRoutes = ({ sessions, publicOrigin }: OperatorRouteParts): 
       await deleteVerificationsOf(tx, row.id)
       await deleteOperator(tx, row.id)
       const linksEnded = await endLinksOf(tx, row.email, null)
+      const revoked = await revokeMinted(revocations, monotonic, tx, {
+        operatorId: row.id,
+        role: null,
+        reason: "whoever made it was removed",
+        actor: principal.name,
+        now,
+      })
+      afterwards(async (output) => {
+        await revoked.wait()
+        return output
+      })
       tx.afterCommit(() => drop(tokens))
       audit({
         action: "operator.removed",
         target: { operator: row.id, email: row.email },
         before: { role: row.role },
-        after: linksEnded,
+        after: { ...linksEnded, ...tokensRevoked(revoked) },
       })
       return {}
     }),
@@ -213,10 +241,10 @@ export async function makeResetLink(
 }
 
 /**
- * Holds the operator who asks as they are until the commit, so that a link which is made while they are removed is either
- * there to be ended or not made. Throws authentication when they are not as they were when they asked.
+ * Holds the operator who asks as they are until the commit, so that a link or token which is made while they are removed is
+ * either there to be ended or not made. Throws authentication when they are not as they were when they asked.
  */
-async function requireStill(tx: Tx, { operatorId, role }: OperatorPrincipal): Promise<void> {
+export async function requireStill(tx: Tx, { operatorId, role }: OperatorPrincipal): Promise<void> {
   if (operatorId === null) return
   const row = await lockOperator(tx, operatorId)
   if (row === undefined || row.disabled === 1 || row.role !== role) throw notLoggedIn()
@@ -234,6 +262,9 @@ async function endLinksOf(tx: Tx, email: string, role: OperatorRole | null): Pro
   }
   return count === 0 ? {} : { links_ended: count }
 }
+
+const tokensRevoked = ({ count }: { readonly count: number }): { tokens_revoked?: number } =>
+  count === 0 ? {} : { tokens_revoked: count }
 
 async function requireManaged(tx: Tx, principal: OperatorPrincipal, id: string): Promise<OperatorRow> {
   const row = await lockOperator(tx, id)

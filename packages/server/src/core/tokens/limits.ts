@@ -5,4 +5,6 @@ export const limits = {
   secretsTriedMax: 1_000,
   /** Revocations of an answer. */
   revocationsShownMax: 50,
+  /** Tokens of one operator that are still valid: as many as one change can end when they may make them no more. */
+  madeByOperatorMax: 500,
 } as const

@@ -1,4 +1,11 @@
-import { ApiError, inputError, notFoundError, tokens as operations } from "@weir/protocol"
+import {
+  ApiError,
+  inputError,
+  notFoundError,
+  type OperatorAction,
+  type OperatorPrincipal,
+  tokens as operations,
+} from "@weir/protocol"
 import { bareToken, type KeyState, type RevocationQuestion, type Revoked } from "../../authenticate/authenticate.ts"
 import { standingBans } from "../../authenticate/bans.ts"
 import { examination, examine, questionOf } from "../../authenticate/examine.ts"
@@ -24,6 +31,7 @@ import { dropUsers, newGuest, selectUser, type User, type Users, upsertUsers } f
 import { limits } from "./limits.ts"
 import {
   claimsOf,
+  explorerNeeds,
   explorerScopes,
   kindsOf,
   lifetimeOf,
@@ -32,7 +40,7 @@ import {
   requireFitting,
   type Wish,
 } from "./rules.ts"
-import { type Named, selectNaming } from "./store.ts"
+import { countMinted, insertMinted, type Named, selectNaming } from "./store.ts"
 
 export interface TokenRouteParts {
   readonly keyStates: Pick<KeyStates, "get">
@@ -44,11 +52,14 @@ export interface TokenRouteParts {
   readonly requireLease: () => void
   /** What has ended a credential; counts as no use, not even for shadows. */
   readonly revokedBy: (question: RevocationQuestion) => Revoked | null
+  /** Holds the operator who asks as they are until the commit. Throws authentication when they are so no more. */
+  readonly requireStill: (tx: Tx, principal: OperatorPrincipal) => Promise<void>
 }
 
 export const tokenRoutes = (parts: TokenRouteParts): AdminRoute[] => [
-  adminRoute(operations.mintToken, async ({ input, tx, now, audit }) => {
+  adminRoute(operations.mintToken, async ({ input, principal, tx, now, audit }) => {
     const appId = await requireApp(tx, input.path.app)
+    await requireFewMade(parts, tx, principal, now)
     const wish: Wish = input.body
     requireFitting(wish)
     const { state, key } = await requireSigning(parts, tx, appId, input.body.api_key ?? null)
@@ -58,6 +69,8 @@ export const tokenRoutes = (parts: TokenRouteParts): AdminRoute[] => [
     const lifeSeconds = lifetimeOf(state.policy, wish)
     const signed = sign(state, key, claimsOf(state.policy, wish, { userId, jti: uuid(), nowMs: now, lifeSeconds }))
     requireAcceptable(signed.token, state, now)
+    const { needs, needsAlso } = operations.mintToken
+    await noteMade(tx, principal, appId, signed, [needs, needsAlso?.(input) ?? null])
     audit({
       action: "token.minted",
       appId,
@@ -146,6 +159,7 @@ export const tokenRoutes = (parts: TokenRouteParts): AdminRoute[] => [
 
   adminRoute(operations.explorerToken, async ({ input, tx, principal, now, audit }) => {
     const appId = await requireApp(tx, input.path.app)
+    await requireFewMade(parts, tx, principal, now)
     const { state, key } = await requireSigning(parts, tx, appId, null)
     const wish: Wish = { kind: "server", expires_in: operations.tokenLimits.explorerExpiresInSeconds }
     requireAllowedKinds(state.policy, kindsOf(wish, false))
@@ -153,8 +167,10 @@ export const tokenRoutes = (parts: TokenRouteParts): AdminRoute[] => [
     const { serverMaxAgeSeconds } = state.policy
     const lifeSeconds = Math.min(wish.expires_in as number, serverMaxAgeSeconds ?? Number.POSITIVE_INFINITY)
     const made = { userId: null, jti: uuid(), nowMs: now, lifeSeconds }
-    const { token, jti, expires_at } = sign(state, key, claimsOf(state.policy, { ...wish, scopes }, made))
+    const signed = sign(state, key, claimsOf(state.policy, { ...wish, scopes }, made))
+    const { token, jti, expires_at } = signed
     requireAcceptable(token, state, now)
+    await noteMade(tx, principal, appId, signed, explorerNeeds(writes))
     audit({
       action: "token.minted",
       appId,
@@ -164,6 +180,42 @@ export const tokenRoutes = (parts: TokenRouteParts): AdminRoute[] => [
     return { token, api_key: state.apiKey, jti, scopes, writes, expires_at }
   }),
 ]
+
+/**
+ * Holds the operator as they are until the commit, so that a token which is made while they are removed is either there to
+ * be ended or not made. Throws inputError when one change could not end all that they made.
+ */
+async function requireFewMade(
+  { requireStill }: TokenRouteParts,
+  tx: Tx,
+  principal: OperatorPrincipal,
+  now: number,
+): Promise<void> {
+  if (principal.operatorId === null) return
+  await requireStill(tx, principal)
+  if ((await countMinted(tx, principal.operatorId, now)) < limits.madeByOperatorMax) return
+  throw inputError(
+    `you have made ${limits.madeByOperatorMax} tokens that are still valid, which is the most; wait until some have run out`,
+  )
+}
+
+/** Keeps what ends the token when its maker may make it no more. The admin token's bearer is nobody who could be removed. */
+async function noteMade(
+  tx: Tx,
+  { operatorId }: OperatorPrincipal,
+  appId: number,
+  { jti, expires_at }: { readonly jti: string; readonly expires_at: string },
+  needs: readonly (OperatorAction | null | undefined)[],
+): Promise<void> {
+  if (operatorId === null) return
+  await insertMinted(tx, {
+    jti,
+    app_id: appId,
+    operator_id: operatorId,
+    needs: needs.filter((action) => action != null).join(" "),
+    expires_at: Date.parse(expires_at),
+  })
+}
 
 interface Signing {
   readonly state: KeyState

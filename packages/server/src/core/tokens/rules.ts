@@ -4,6 +4,7 @@ import {
   ANONYMOUS_USER_ID,
   ApiError,
   inputError,
+  type OperatorAction,
   type OperatorRole,
   parseScopes,
   type Scopes,
@@ -151,3 +152,11 @@ export function explorerScopes(role: OperatorRole): { readonly scopes: Scopes; r
     : { "*:*:*": ["read"] }
   return { scopes, writes }
 }
+
+/** What whoever makes an explorer's token must hold: all that it reaches. */
+export const explorerNeeds = (writes: boolean): readonly OperatorAction[] =>
+  writes ? ["content.read", "content.manage"] : ["content.read"]
+
+/** Whether an operator of this role could make a token for which these actions were needed, with spaces between. */
+export const mayStillMint = (role: OperatorRole, { needs }: { readonly needs: string }): boolean =>
+  needs.split(" ").every((action) => roleMay(role, action as OperatorAction))
