@@ -23,17 +23,19 @@ const checks: readonly Check[] = [
   { name: "unused code", command: [bin("knip"), "--no-progress", "--no-config-hints"] },
 ]
 
-/** Runs every check in order and prints a line for each. Returns how many passed and how many failed. */
-export async function runChecks(): Promise<{ passed: number; failed: number }> {
+/** Runs every check in order and says a line for each. Returns how many passed and how many failed. */
+export async function runChecks(
+  say: (text: string) => void = console.log,
+): Promise<{ passed: number; failed: number }> {
   let failed = 0
   for (const check of checks) {
     const startedAtMs = performance.now()
     const output = await failureOf(check)
     const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1)
-    console.log(`${output === null ? "ok  " : "FAIL"}  ${check.name} (${seconds} s)`)
+    say(`${output === null ? "ok  " : "FAIL"}  ${check.name} (${seconds} s)`)
     if (output === null) continue
     failed++
-    console.log(output.trimEnd())
+    say(output.trimEnd())
   }
   return { passed: checks.length - failed, failed }
 }

@@ -12,6 +12,18 @@ import { ApiFailure, meAddress, requestJson } from "../../api/client.ts"
 import { ErrorAlert } from "../../parts/errors.tsx"
 
 const auth = "/dashboard/api/auth"
+
+const notInvited = "Your provider knows you, but this deployment does not: ask for an invite to this address."
+/** What the way back from the provider ended with. Words of our own: anybody can write an address. */
+const ssoWords: Readonly<Record<string, string>> = {
+  provider_away: "Your provider does not answer. Try again in a moment, or log in another way.",
+  access_denied: "Your provider did not let you through.",
+  login_not_fresh:
+    "Your provider let you through without asking who you are. Confirm with a password or a passkey, or log out there first.",
+  state_mismatch: "This login was begun elsewhere or too long ago. Begin it again.",
+  please_restart_the_process: "This login was begun elsewhere or too long ago. Begin it again.",
+}
+
 type Step = "password" | "code" | "recovery"
 
 export default function Login() {
@@ -132,9 +144,7 @@ export default function Login() {
         {error ? <ErrorAlert error={error} title="Not logged in" /> : null}
         {ssoError && !error ? (
           <ErrorAlert
-            error={
-              new Error("Your provider knows you, but this deployment does not: ask for an invite to this address.")
-            }
+            error={new Error(Object.hasOwn(ssoWords, ssoError) ? ssoWords[ssoError] : notInvited)}
             title="Not logged in"
           />
         ) : null}
