@@ -53,10 +53,12 @@ const fanoutJob = (): FanoutJob => ({
 
 test("http: tokens that may be used once end the run when they are used up", async () => {
   const job = { ...httpJob(), warmupMs: 0, durationMs: 5_000, eachTokenOnce: true }
-  const result = await runLoad<HttpResult>("http", { ...job, tokens: { ...job.tokens, count: 20_000 } }, 5_000)
+  // Few enough for a busy machine to use up in the time.
+  const count = 4_000
+  const result = await runLoad<HttpResult>("http", { ...job, tokens: { ...job.tokens, count } }, 5_000)
   expect(result.usedUp).toBe(true)
-  expect(result.requests).toBeLessThanOrEqual(20_000)
-  expect(result.requests).toBeGreaterThan(19_000)
+  expect(result.requests).toBeLessThanOrEqual(count)
+  expect(result.requests).toBeGreaterThan(count * 0.95)
 })
 
 test("http: tokens that go round last for the whole time", async () => {

@@ -284,7 +284,13 @@ export function filterSuite(backend: Backend): void {
       await fc.assert(
         fc.asyncProperty(filter, async (one) => {
           const expected = things.filter((row) => matches(one, row)).map(({ id }) => id)
-          expect(await find(one)).toBe(expected.join(""))
+          const found = await find(one).catch((error) => {
+            // One that asks for too much is refused, which is another test's business.
+            if (error instanceof ApiError && error.message.includes("has more than")) return null
+            throw error
+          })
+          fc.pre(found !== null)
+          expect(found).toBe(expected.join(""))
         }),
         { numRuns: 400 },
       )
