@@ -42,12 +42,12 @@ const keysOf = (own: readonly OwnKey[], api: SignatureKeys["api"] = new Map()): 
 const apiOf = (secrets: readonly string[], isComplete = true): SignatureKeys["api"] =>
   new Map([["key1", { keys: secrets.map((secret) => createSecretKey(Buffer.from(secret))), isComplete }]])
 
-const signedWith = (
+const signedWith = async (
   own: readonly HookSecret[],
   more: { id?: string; api?: boolean } = {},
-): LoggedAttempt["request"] => ({
+): Promise<LoggedAttempt["request"]> => ({
   target: "https://example.com",
-  headers: signatureHeaders(
+  headers: await signatureHeaders(
     {
       signer: { api: more.api === false ? null : { apiKey: "key1", secret: apiSecret }, own },
       webhookId: more.id ?? webhookId,
@@ -66,8 +66,8 @@ const check = (request: LoggedAttempt["request"], keys: SignatureKeys, of = body
   checkSignatures({ at, request }, webhookId, of, keys)
 
 describe("the signature check of a logged attempt", () => {
-  test("case 60: agrees with the reference library on what is right", () => {
-    const { headers } = signedWith(both)
+  test("case 60: agrees with the reference library on what is right", async () => {
+    const { headers } = await signedWith(both)
     const library = new Webhook(hmac.secret)
     const signature = library.sign(webhookId, new Date(nowMs), body)
     expect(headers["webhook-signature"]?.split(" ")).toContain(signature)
@@ -76,34 +76,34 @@ describe("the signature check of a logged attempt", () => {
     ).toBe(true)
   })
 
-  test("one right signature of several is enough, by either kind of secret", () => {
-    const request = signedWith(both)
+  test("one right signature of several is enough, by either kind of secret", async () => {
+    const request = await signedWith(both)
     for (const own of [[hmacKey], [pairKey], [hmacKey, pairKey], [ownKey("hmac", stranger.secret), pairKey]]) {
       expect(check(request, keysOf(own)).standard).toBe(true)
     }
   })
 
-  test("a changed body, time or id is false while a secret of that time is there", () => {
-    const request = signedWith(both)
+  test("a changed body, time or id is false while a secret of that time is there", async () => {
+    const request = await signedWith(both)
     const keys = keysOf([hmacKey, pairKey], apiOf([apiSecret]))
     expect(check(request, keys)).toEqual({ standard: true, api: true })
     expect(check(request, keys, `${body} `)).toEqual({ standard: false, api: false })
     const later = { ...request, headers: { ...request.headers, "webhook-timestamp": "1" } }
     expect(check(later, keys)).toEqual({ standard: false, api: true })
-    const other = signedWith(both, { id: `msg_2-${hookId}` })
+    const other = await signedWith(both, { id: `msg_2-${hookId}` })
     expect(check(other, keys).standard).toBe(false)
   })
 
-  test("a signature is looked at with secrets of its own kind only", () => {
-    const { headers } = signedWith([both[0] as HookSecret])
+  test("a signature is looked at with secrets of its own kind only", async () => {
+    const { headers } = await signedWith([both[0] as HookSecret])
     const renamed = headers["webhook-signature"]?.replace("v1,", "v1a,") as string
     expect(
       check({ target: "", headers: { ...headers, "webhook-signature": renamed } }, keysOf([hmacKey, pairKey])).standard,
     ).toBe(false)
   })
 
-  test("what a secret that is gone may have signed is unknown", () => {
-    const request = signedWith(both)
+  test("what a secret that is gone may have signed is unknown", async () => {
+    const request = await signedWith(both)
     expect(check(request, keysOf([])).standard).toBeNull()
     // Made after the attempt, or so shortly before that its node may not have known; or ended before.
     for (const more of [
@@ -125,12 +125,12 @@ describe("the signature check of a logged attempt", () => {
     expect(check(request, keysOf([])).api).toBeNull()
   })
 
-  test("what was not signed is unknown", () => {
+  test("what was not signed is unknown", async () => {
     expect(check({ target: "", headers: {} }, keysOf([hmacKey], apiOf([apiSecret])))).toEqual({
       standard: null,
       api: null,
     })
-    expect(check(signedWith([], { api: false }), keysOf([hmacKey], apiOf([apiSecret])))).toEqual({
+    expect(check(await signedWith([], { api: false }), keysOf([hmacKey], apiOf([apiSecret])))).toEqual({
       standard: null,
       api: null,
     })

@@ -180,7 +180,7 @@ export function createHookAsk({ outgoing, signerOf, parse, clock, log }: HookAsk
 
   async function send({ appId, url, timeoutMs, body }: Question<Reading>): Promise<OutgoingResponse> {
     const signed = { signer: await signerOf(appId), webhookId: `ask_${uuid()}`, attempt: 1, body }
-    const headers = requestHeaders(signed, clock.now())
+    const headers = await requestHeaders(signed, clock.now())
     const responseBytesMax = limits.responseBytesMax
     return outgoing.send({ url, method: "POST", headers, body, timeoutMs, responseBytesMax })
   }

@@ -35,7 +35,7 @@ export interface SenderParts<Target extends HookTarget> {
   /** What must never be shown, whoever says it: receivers may repeat what they were sent. None when absent. */
   readonly secretsOf?: (target: Target) => Secrets
   /** What goes along with the event, and is shown even if nothing is sent. `nowMs` is the time that is signed. */
-  readonly headersOf: (delivery: HookDelivery, nowMs: number) => Readonly<Record<string, string>>
+  readonly headersOf: (delivery: HookDelivery, nowMs: number) => Promise<Readonly<Record<string, string>>>
   readonly deliver: (attempt: Attempt<Target>) => Awaitable<AttemptEnd>
   readonly close?: () => void
 }
@@ -75,7 +75,7 @@ export function createSender<Target extends HookTarget>(kind: Target["kind"], pa
       let headers: Readonly<Record<string, string>> = {}
       let end: AttemptEnd
       try {
-        headers = parts.headersOf(delivery, nowMs)
+        headers = await parts.headersOf(delivery, nowMs)
         end = await parts.deliver({ target, delivery, headers, nowMs })
       } catch (error) {
         end = endOfError(error)
@@ -128,12 +128,12 @@ export const faultSentences: Readonly<Record<OutgoingFault, string>> = {
 }
 
 /** Headers of a JSON body that goes to a backend, with its signatures. `nowMs` is the time that is signed. */
-export const requestHeaders = (signed: Signed, nowMs: number): Record<string, string> => ({
+export const requestHeaders = async (signed: Signed, nowMs: number): Promise<Record<string, string>> => ({
   "content-type": "application/json",
   "user-agent": `weir/${version}`,
   // Answers are kept for people to read, and read up to a bound.
   "accept-encoding": "identity",
-  ...signatureHeaders(signed, nowMs),
+  ...(await signatureHeaders(signed, nowMs)),
 })
 
 /** The gzip of a text. Not on this thread: a big one would hold up everything else. */

@@ -10,6 +10,7 @@ import { type Circuit, createCircuit } from "./circuit.ts"
 import { createEngineCounts, type EngineCounts } from "./engine-counts.ts"
 import type { AttemptOutcome, Hook, HookDelivery, HookKind, HookSender, HookSigner } from "./hook.ts"
 import { limits } from "./limits.ts"
+import { createOutcomes } from "./outcomes.ts"
 import { attemptsMax, retryPauseMs } from "./retry.ts"
 
 /** A delivery that this node holds. */
@@ -150,7 +151,6 @@ export function createEngine(parts: EngineParts): Engine {
   const lanes = new Map<string, Lane>()
   /** Leases that this node holds, by delivery. */
   const held = new Map<string, HeldId>()
-  const ends: { readonly result: DeliveryResult; readonly mayWait: boolean; readonly written: () => void }[] = []
   /** Lanes whose deliveries were offered and wait for the next turn. */
   const offered = new Set<Lane>()
   let isPumpDue = false
@@ -162,7 +162,6 @@ export function createEngine(parts: EngineParts): Engine {
   let queuedBytes = 0
   let offsetMs = 0
   let stopped = false
-  let writing: Promise<void> | null = null
 
   const now = (): number => clock.now() + offsetMs
   const keyOf = ({ eventId, hookId }: HeldId): string => `${eventId} ${hookId}`
@@ -195,6 +194,7 @@ export function createEngine(parts: EngineParts): Engine {
     held.set(keyOf(delivery), delivery)
   }
   const drop = (delivery: HeldId): void => void held.delete(keyOf(delivery))
+  const outcomes = createOutcomes({ keeper, log, onEnd: drop })
 
   /** How many more the lane may send now. */
   const slots = (lane: Lane): number => {
@@ -283,9 +283,9 @@ export function createEngine(parts: EngineParts): Engine {
     parts.attempted?.(hook.appId, outcome.result === "delivered")
     const result = resultOf(delivery, outcome, startedAt, now(), random())
     settleCircuit(lane, outcome, startedAt)
-    const written = end(result, !lane.ordered)
+    const written = outcomes.add(result, !lane.ordered)
     // Nothing of the stream may start before it is certain that this one is not sent again.
-    if (lane.ordered || ends.length > limits.endsPerWriteMax) await written
+    if (lane.ordered || outcomes.waiting > limits.endsPerWriteMax) await written
     if (outcome.result === "gone") await parts.disable(hook)
     // What is behind a failed one of its stream waits for it.
     if (lane.ordered && result.state === "pending") await giveBackStream(lane, delivery.stream)
@@ -322,42 +322,6 @@ export function createEngine(parts: EngineParts): Engine {
   const giveBack = async (deliveries: readonly HeldDelivery[], dueAt: number): Promise<void> => {
     for (const delivery of deliveries) drop(delivery)
     if (deliveries.length > 0) await keeper.giveBack(deliveries, dueAt)
-  }
-
-  /** Resolves when the outcome is written, or given up. */
-  const end = (result: DeliveryResult, mayWait: boolean): Promise<void> =>
-    new Promise((written) => {
-      ends.push({ result, mayWait, written })
-      if (writing === null) write()
-    })
-  const write = (): void => {
-    writing = writeEnds().finally(() => {
-      writing = null
-      if (ends.length > 0) write()
-    })
-  }
-  const writeEnds = async (): Promise<void> => {
-    // Outcomes of one turn, and those that come while others are written, share a write.
-    await new Promise<void>((resolve) => setImmediate(resolve))
-    const batch = ends.splice(0, limits.endsPerWriteMax)
-    try {
-      await keeper.write(
-        batch.map(({ result }) => result),
-        !stopped && batch.every(({ mayWait }) => mayWait),
-      )
-    } catch (error) {
-      log.error("could not write what became of webhook deliveries", { deliveries: batch.length, cause: error })
-      if (!stopped && ends.length + batch.length <= limits.endsWaitingMax) {
-        ends.unshift(...batch)
-        await Bun.sleep(limits.lookEveryMs)
-        return
-      }
-      // Not written: the leases run out, and then these are made again.
-    }
-    for (const { result, written } of batch) {
-      drop(result)
-      written()
-    }
   }
 
   const take = (lane: Lane): void => {
@@ -480,6 +444,7 @@ export function createEngine(parts: EngineParts): Engine {
     }),
     async close() {
       stopped = true
+      outcomes.hurry()
       if (timer !== null) clearTimeout(timer)
       await looking
       await Promise.all(takings)
@@ -489,7 +454,7 @@ export function createEngine(parts: EngineParts): Engine {
         const idle = new Promise<void>((resolve) => onIdle.push(resolve))
         await Promise.race([idle, Bun.sleep(limits.drainMs)])
       }
-      while (writing !== null) await writing
+      await outcomes.settled()
       await Promise.all(Object.values(parts.senders).map((sender) => sender.close()))
     },
   }

@@ -15,8 +15,8 @@ import { limits } from "./limits.ts"
 export function createHttpSender({ outgoing }: { readonly outgoing: Outgoing }): HookSender {
   return createSender<TargetOf<"webhook">>("webhook", {
     shownTarget: ({ url }) => url,
-    headersOf: (delivery, nowMs) => ({
-      ...requestHeaders(delivery, nowMs),
+    headersOf: async (delivery, nowMs) => ({
+      ...(await requestHeaders(delivery, nowMs)),
       ...(isPacked(delivery) ? { "content-encoding": "gzip" } : {}),
     }),
     async deliver({ target: { url }, delivery, headers, nowMs }) {

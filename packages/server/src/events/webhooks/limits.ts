@@ -37,6 +37,12 @@ export const limits = {
   failuresUntilOpen: 10,
   probePauseMsMin: 1_000,
   probePauseMsMax: 30_000,
+  /**
+   * How long outcomes gather that nobody waits for, and how many, before they are written. What a node that dies has
+   * not written is delivered twice.
+   */
+  endsGatherMs: 200,
+  endsGatheredMax: 100,
   /** Outcomes of one write. */
   endsPerWriteMax: 500,
   endsWaitingMax: 5_000,

@@ -46,11 +46,11 @@ export const createNatsSender = ({ outgoing, ca }: BrokerSenderOptions): HookSen
 
 const isPacked = ({ hook }: HookDelivery): boolean => hook.compression === "gzip"
 
-const headersOf = (delivery: HookDelivery, nowMs: number): Record<string, string> => ({
+const headersOf = async (delivery: HookDelivery, nowMs: number): Promise<Record<string, string>> => ({
   "Nats-Msg-Id": delivery.webhookId,
   "Content-Type": "application/json",
   ...(isPacked(delivery) ? { "Content-Encoding": "gzip" } : {}),
-  ...messageAttributes(delivery, nowMs),
+  ...(await messageAttributes(delivery, nowMs)),
 })
 
 /** Of a stream's error: the message is above the size that the stream takes. */

@@ -28,9 +28,9 @@ const changedByQueues = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/
  * subscriptions are filtered. At most limits.queueAttributesMax, none empty: SQS allows no more, and SNS drops what it
  * hands on to SQS when there are more. `nowMs` is the time that is signed.
  */
-export function messageAttributes(delivery: HookDelivery, nowMs: number): Record<string, string> {
+export async function messageAttributes(delivery: HookDelivery, nowMs: number): Promise<Record<string, string>> {
   const attributes: Record<string, string> = {}
-  for (const [name, value] of Object.entries(signatureHeaders(delivery, nowMs))) {
+  for (const [name, value] of Object.entries(await signatureHeaders(delivery, nowMs))) {
     if (value !== "") attributes[attributeNames[name] ?? name] = value
   }
   // An app's own type may have any characters; the attribute is a help, and the body has the type as it is.
