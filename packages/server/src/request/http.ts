@@ -229,27 +229,31 @@ export function createHttp(parts: HttpParts): Http {
         return requestInfo
       },
     }
-    const work = (full: RouteContext<Operation>): Awaitable<object> => {
-      const output = definition.writes
-        ? parts.db.transact(async (tx) => {
-            setRequestInfo(tx, context.requestInfo)
-            if (acting.userId !== null) {
-              await parts.ensureActor(tx, principal.appId, acting.userId, acting.vouched, now)
-            }
-            return definition.handle({ ...full, tx })
-          })
-        : definition.handle(full as never)
-      const { after } = definition
-      return after === undefined ? output : chain(output, (value) => chain(after(full, value), () => value))
-    }
+    const inTransaction = <T extends object>(
+      step: (full: RouteContext<Operation> & { readonly tx: Tx }) => Awaitable<T>,
+    ): Promise<T> =>
+      parts.db.transact(async (tx) => {
+        setRequestInfo(tx, context.requestInfo)
+        if (acting.userId !== null) {
+          await parts.ensureActor(tx, principal.appId, acting.userId, acting.vouched, now)
+        }
+        return step({ ...context, tx })
+      })
+    const { change, consult, handle, writes } = definition
+    const work = (): Awaitable<object> =>
+      chain(change === undefined ? nothing : inTransaction(change), (changed) => {
+        Object.assign(context, changed)
+        return writes ? inTransaction(handle) : handle(context as never)
+      })
     exchange.stage = "load"
-    const handled = chain(definition.load ? definition.load(context) : noLoad, (loaded) => {
+    const handled = chain(definition.load ? definition.load(context) : nothing, (loaded) => {
       decide(exchange, route, Object.assign(context, loaded))
       exchange.stage = "handle"
-      const { consult } = definition
-      return consult === undefined
-        ? work(context)
-        : chain(consulted(exchange, route, context, consult(context)), (more) => work(Object.assign(context, more)))
+      if (consult === undefined) return work()
+      return chain(consulted(exchange, route, context, consult(context)), (more) => {
+        Object.assign(context, more)
+        return work()
+      })
     })
     return chain(handled, (output) => {
       parts.observe(exchange, operation.status, null)
@@ -427,7 +431,7 @@ interface Exchange {
   limitState: LimitState | null
 }
 
-const noLoad = {}
+const nothing = {}
 const decidedStatuses: ReadonlySet<number> = new Set([401, 403, 404, 429, 503])
 const userIdCharsMax = 255
 /** A request whose body was whole so soon after its head is decided by what was known at its head. */

@@ -38,6 +38,7 @@ export interface RouteDefinition<
   Loaded extends object,
   Writes extends boolean,
   Consulted extends object = object,
+  Changed extends object = object,
 > {
   /** Whether `handle` changes anything; only then does it get a transaction. */
   writes?: Writes
@@ -59,9 +60,13 @@ export interface RouteDefinition<
    * afterwards: what ended while a backend thought counts. What it answers joins the context.
    */
   consult?: (context: RouteContext<Op> & Loaded) => Awaitable<Consulted>
-  handle: (context: RouteContext<Op> & Loaded & Consulted & Handle<Writes>) => Awaitable<OutputOf<Op>>
-  /** After the commit and before the answer: subscriptions, cache warming. Never part of the change. */
-  after?: (context: RouteContext<Op> & Loaded & Consulted, output: OutputOf<Op>) => Awaitable<void>
+  /**
+   * What is changed in a transaction of its own, committed before `handle` begins. For routes that then bind a socket
+   * and read what they answer in this order, so that whatever others do from the commit on is read or heard. What it
+   * answers joins the context.
+   */
+  change?: (context: RouteContext<Op> & Loaded & Consulted & { readonly tx: Tx }) => Awaitable<Changed>
+  handle: (context: RouteContext<Op> & Loaded & Consulted & Changed & Handle<Writes>) => Awaitable<OutputOf<Op>>
 }
 
 /** A route as the router keeps it, its types no longer needed. */
@@ -76,9 +81,10 @@ export const route = <
   Loaded extends object = object,
   Writes extends boolean = false,
   Consulted extends object = object,
+  Changed extends object = object,
 >(
   operation: Op,
-  definition: RouteDefinition<Op, Loaded, Writes, Consulted>,
+  definition: RouteDefinition<Op, Loaded, Writes, Consulted, Changed>,
 ): Route => ({ operation, definition: definition as unknown as Route["definition"] })
 
 /** What the audit log is told of a management action or a security event. Secrets never stand in it. */

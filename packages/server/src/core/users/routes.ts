@@ -3,6 +3,7 @@ import { Compile } from "typebox/compile"
 import { allowed, can, canPerItem, type Decision, noObjection, reachOf } from "../../authorize/decide.ts"
 import type { Awaitable } from "../../base/chain.ts"
 import { uuid } from "../../base/ids.ts"
+import { hearThenRead } from "../../events/hear-then-read.ts"
 import type { Presence } from "../../events/presence.ts"
 import type { Sockets } from "../../events/sockets.ts"
 import { topics } from "../../events/topics.ts"
@@ -27,12 +28,12 @@ import {
   replaceUser,
   userResponse,
 } from "./rules.ts"
-import { lockUsers, queryUsers, type User, upsertUsers } from "./store.ts"
+import { lockUsers, queryUsers, selectUsers, type User, upsertUsers } from "./store.ts"
 
 export interface UserRouteParts {
   readonly users: Users
   readonly presence: Pick<Presence, "isOnline">
-  readonly sockets: Pick<Sockets, "subscribe">
+  readonly sockets: Pick<Sockets, "subscribe" | "unsubscribe">
   /** A user token for a new guest, signed with a secret of the key that the request named. */
   readonly signGuestToken: (apiKey: string, userId: string, now: number) => Awaitable<string>
   /** There is a new task. */
@@ -159,7 +160,7 @@ export function userRoutes(parts: UserRouteParts): Route[] {
 
     route(operations.queryUsers, {
       authorize: ({ principal }) => canPerItem(principal, actions.searchUser, userResource("")),
-      async handle({ appId, principal, input, read, connectionId }) {
+      async handle({ appId, principal, actor, input, read, connectionId }) {
         const query = input.query.payload ?? {}
         if (query.presence && connectionId === null && principal.kind !== "server") throw needsConnection()
         const found = await queryUsers(read, appId, {
@@ -171,13 +172,23 @@ export function userRoutes(parts: UserRouteParts): Route[] {
           teams: principal.kind === "server" || principal.kind === "anonymous" ? null : principal.teams,
           reach: reachOf(principal, actions.searchUser, "app"),
         })
-        return { users: found.map((user) => visibleTo(principal, ownUserResponse(user, isOnline(user)))) }
-      },
-      async after({ appId, actor, principal, input, connectionId }, { users: found }) {
-        if (!input.query.payload?.presence || connectionId === null || actor === null || principal.kind === "server")
-          return
-        const watched = found.map((user) => topics.presence(appId, user.id))
-        await parts.sockets.subscribe({ connectionId, appId, userId: actor, topics: watched })
+        const shownNow = (each: readonly User[]) => ({
+          users: each.map((user) => visibleTo(principal, ownUserResponse(user, isOnline(user)))),
+        })
+        if (!query.presence || connectionId === null || actor === null || principal.kind === "server") {
+          return shownNow(found)
+        }
+        const ids = found.map((user) => user.id)
+        const topicOf = (id: string): string => topics.presence(appId, id)
+        const subscription = { connectionId, appId, userId: actor, topics: ids.map(topicOf) }
+        return hearThenRead(parts.sockets, subscription, async () => {
+          const users = await selectUsers(read, appId, ids)
+          const isThere = (user: User): boolean =>
+            user.deletedAt === null && (user.deactivatedAt === null || query.include_deactivated_users === true)
+          const there = ids.flatMap((id) => users.get(id) ?? []).filter(isThere)
+          const lost = ids.filter((id) => !there.some((user) => user.id === id))
+          return { state: shownNow(there), lost: lost.map(topicOf) }
+        })
       },
     }),
 

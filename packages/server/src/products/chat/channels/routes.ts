@@ -1,4 +1,4 @@
-import { type AppCaller, cidOf, inputError, chat as operations } from "@weir/protocol"
+import { type AppCaller, cidOf, inputError, chat as operations, userIdOf } from "@weir/protocol"
 import type { Static } from "typebox"
 import { allowedPerItem, reachOf, requireAllowed, withinReach } from "../../../authorize/decide.ts"
 import { type Awaitable, chain } from "../../../base/chain.ts"
@@ -62,7 +62,7 @@ import {
   mayUpdate,
   removeMembers,
 } from "./update.ts"
-import { follow, unfollow, type WatchParts } from "./watch.ts"
+import { type Standing, unfollow, type WatchParts, watchIfAsked } from "./watch.ts"
 
 export interface ChannelParts extends WatchParts, MessageParts {
   readonly channels: Channels
@@ -75,16 +75,14 @@ type QueryBody = Static<typeof operations.getOrCreateChannel.body>
 
 export const channelRoutes = (parts: ChannelParts): Route[] => [
   route(operations.getOrCreateChannel, {
-    writes: true,
     actorOf: ({ body }) => creatorOf(body),
     load: (context) => loadRequest(parts, context, channelType(context.input.path.type), context.input.path.id),
     authorize: ({ request }) => mayHave(request),
-    handle: (context) => getOrCreate(parts, context),
-    after: (context, output) => watchIfAsked(parts, context, [output]),
+    change: (context) => getOrCreate(parts, context),
+    handle: (context) => openState(parts, context),
   }),
 
   route(operations.getOrCreateDistinctChannel, {
-    writes: true,
     actorOf: ({ body }) => creatorOf(body),
     load: (context) => {
       const { input, appId } = context
@@ -101,8 +99,8 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
       return loadRequest(parts, context, type, id)
     },
     authorize: ({ request }) => mayHave(request),
-    handle: (context) => getOrCreate(parts, context),
-    after: (context, output) => watchIfAsked(parts, context, [output]),
+    change: (context) => getOrCreate(parts, context),
+    handle: (context) => openState(parts, context),
   }),
 
   route(operations.queryChannels, {
@@ -112,7 +110,8 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
     },
     // Which channels they are is decided in the query.
     authorize: () => allowedPerItem,
-    async handle({ principal, input, appId, actor, read }) {
+    async handle(context) {
+      const { principal, input, appId, actor, read } = context
       const { filter_conditions, sort: order, limit = chatLimits.channelsPageDefault, offset = 0 } = input.body
       const filter = parseFilter(filter_conditions, channelFilters)
       const sort = parseSort(order, channelSorts)
@@ -121,25 +120,30 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
       const reach = reachOf(principal, actions.readChannel, "chat")
       const found = await selectChannels(read, appId, filter, sort, page, readableBy(principal), reach)
       const { message_limit, member_limit = chatLimits.membersPageDefault, state } = input.body
-      const contents =
+      const contents: StateOptions["contents"] =
         state === false
           ? null
           : { messages: messagePage({ limit: message_limit }), members: { limit: member_limit, offset: 0 } }
-      const states = await Promise.all(
-        finishPage(found, page, sort).rows.map(async (row) => {
+      const standing = await Promise.all(
+        finishPage(found, page, sort).rows.map(async (row): Promise<Standing[]> => {
           const channel = channelOf(row)
-          if (channel === null) return []
-          const access = await accessOf(parts.members, principal, channel)
-          const watcherCount = parts.watcherCount(appId, row.cid)
-          // A disabled channel is listed and closed (contract/chat.md §3.16).
-          const isOpen = requireEnabled(principal, channel).allowed
-          const options: StateOptions = { contents: isOpen ? contents : null, watcherIds: null, watcherCount }
-          return [await channelState(parts, read, principal, actor, access, row, options)]
+          return channel === null ? [] : [{ row, access: await accessOf(parts.members, principal, channel) }]
         }),
       )
-      return { channels: states.flat() }
+      const listed = standing.flat()
+      const watcherCounts = new Map(listed.map(({ row }) => [row.cid, parts.watcherCount(appId, row.cid)]))
+      const opened = await watchIfAsked(parts, { ...context, body: input.body }, listed, contents?.members ?? null)
+      // What the caller lost while they began to watch is not theirs to see.
+      const seen = opened.filter((each) => listed.includes(each) || canRead(principal, each.access).allowed)
+      const states = seen.map(({ access, row }) => {
+        // A disabled channel is listed and closed (contract/chat.md §3.16).
+        const isOpen = requireEnabled(principal, access.channel).allowed
+        const watcherCount = watcherCounts.get(row.cid) ?? 0
+        const options: StateOptions = { contents: isOpen ? contents : null, watcherIds: null, watcherCount }
+        return channelState(parts, read, principal, actor, access, row, options)
+      })
+      return { channels: await Promise.all(states) }
     },
-    after: (context, output) => watchIfAsked(parts, context, output.channels),
   }),
 
   route(operations.updateChannel, {
@@ -197,7 +201,9 @@ export const channelRoutes = (parts: ChannelParts): Route[] => [
     },
     authorize: ({ principal, access }) => withinReach(principal, actions.readChannel, access.resource),
     async handle({ principal, appId, connectionId, access, now }) {
-      await unfollow(parts, { principal, appId, connectionId: connectionId as string, channels: [access], now })
+      const userId = userIdOf(principal)
+      if (userId === null || connectionId === null) return {}
+      await unfollow(parts, { appId, userId, connectionId, now }, access.channel)
       return {}
     },
   }),
@@ -254,40 +260,54 @@ function requireOwnId(id: string, members: readonly MemberInput[], appId: number
   if (id !== derived) throw inputError("ids that begin with ! are derived from members", { id: "is reserved" })
 }
 
-async function getOrCreate(parts: ChannelParts, context: RequestContext & Loaded & { readonly tx: Tx }) {
-  const { request, principal, appId, actor, input, tx, now } = context
-  const { body } = input
-  const contents =
-    body.state === false
-      ? null
-      : {
-          messages: messagePage(body.messages),
-          members: {
-            limit: body.members?.limit ?? chatLimits.membersPageDefault,
-            offset: body.members?.offset ?? 0,
-          },
-        }
-  const { access, row } =
-    request.access === null ? await create(parts, tx, request, appId, now) : await standing(tx, request.access)
-  const topic = topics.channel(appId, row.cid)
-  const watcherIds = body.watchers === undefined ? null : watchersOf(parts, topic, body.watchers)
-  const watcherCount = parts.watcherCount(appId, row.cid)
-  return channelState(parts, tx, principal, actor, access, row, { contents, watcherIds, watcherCount })
+interface Opened {
+  /** The channel as the transaction left it. */
+  readonly standing: Standing
+  readonly contents: StateOptions["contents"]
 }
 
-async function standing(tx: Tx, access: ChannelAccess): Promise<{ access: ChannelAccess; row: ChannelRow }> {
+async function getOrCreate(
+  parts: ChannelParts,
+  { request, appId, input, tx, now }: RequestContext & Loaded & { readonly tx: Tx },
+): Promise<Opened> {
+  const { state, messages, members } = input.body
+  const contents =
+    state === false
+      ? null
+      : {
+          messages: messagePage(messages),
+          members: { limit: members?.limit ?? chatLimits.membersPageDefault, offset: members?.offset ?? 0 },
+        }
+  const { access } = request
+  return {
+    standing: access === null ? await create(parts, tx, request, appId, now) : await stands(tx, access),
+    contents,
+  }
+}
+
+/** The state of one channel, which the caller hears before it is read. Other watchers are those who came earlier. */
+async function openState(parts: ChannelParts, context: RequestContext & Loaded & Opened) {
+  const { request, standing, contents, principal, appId, actor, input, read } = context
+  const { cid } = standing.row
+  const { watchers } = input.body
+  const watcherIds = watchers === undefined ? null : watchersOf(parts, topics.channel(appId, cid), watchers)
+  const watcherCount = parts.watcherCount(appId, cid)
+  const asked = { ...context, body: input.body }
+  const [opened] = await watchIfAsked(parts, asked, [standing], contents?.members ?? null)
+  if (opened === undefined) throw absentChannel(cid)
+  const { access, row } = opened
+  // Somebody may have closed it to the caller since the decision.
+  if (opened !== standing) requireAllowed(mayHave({ ...request, access }))
+  return channelState(parts, read, principal, actor, access, row, { contents, watcherIds, watcherCount })
+}
+
+async function stands(tx: Tx, access: ChannelAccess): Promise<Standing> {
   const row = await selectChannel(tx, access.channel.appId, access.channel.cid)
   if (row === undefined || row.deleted_at !== null) throw absentChannel(access.channel.cid)
   return { access, row }
 }
 
-async function create(
-  parts: ChannelParts,
-  tx: Tx,
-  request: Request,
-  appId: number,
-  now: number,
-): Promise<{ access: ChannelAccess; row: ChannelRow }> {
+async function create(parts: ChannelParts, tx: Tx, request: Request, appId: number, now: number): Promise<Standing> {
   const { principal, type, id, input, members, creatorId } = request
   if (creatorId === null) {
     throw inputError("data.created_by_id is required for server side requests", { "data.created_by_id": "is required" })
@@ -311,7 +331,7 @@ async function create(
 }
 
 /** Somebody else made the channel meanwhile: it is theirs, so the caller must be allowed to read it. */
-async function meet(tx: Tx, request: Request, channel: Channel, row: ChannelRow) {
+async function meet(tx: Tx, request: Request, channel: Channel, row: ChannelRow): Promise<Standing> {
   if (row.deleted_at !== null) throw absentChannel(row.cid)
   const member = request.creatorId === null ? undefined : await selectMember(tx, row.app_id, row.cid, request.creatorId)
   const membership =
@@ -337,31 +357,6 @@ function loadChannel(
   return chain(parts.openChannel(principal, appId, cid), (access) => ({
     access: requireKnown(principal, access, cid),
   }))
-}
-
-async function watchIfAsked(
-  parts: ChannelParts,
-  { principal, appId, connectionId, input, read, now }: RequestContext,
-  states: readonly {
-    readonly channel: { readonly cid: string }
-    readonly members: readonly { readonly user_id: string }[]
-  }[],
-): Promise<void> {
-  const { watch = false, presence = false } = input.body
-  if (connectionId === null || !(watch || presence)) return
-  const opened = await Promise.all(states.map(({ channel }) => parts.openChannel(principal, appId, channel.cid)))
-  await follow(parts, read, {
-    principal,
-    appId,
-    connectionId,
-    channels: opened
-      .filter((access) => access !== null)
-      // Whoever made a channel does not hear it with a token that only writes.
-      .filter((access) => canRead(principal, access).allowed && requireEnabled(principal, access.channel).allowed),
-    presenceOf: presence ? states.flatMap(({ members }) => members.map(({ user_id }) => user_id)) : [],
-    watches: watch,
-    now,
-  })
 }
 
 async function sayWhatHappened(

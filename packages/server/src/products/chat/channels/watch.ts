@@ -1,19 +1,20 @@
-// Watching: one socket of the caller hears a channel. A membership that ends while the subscription is being made
-// must end it too, wherever the two meet; see follow().
+// Watching: one socket of the caller hears a channel, and then its state is read. A membership that ends while the
+// subscription is being made must end it too, wherever the two meet; see events/hear-then-read.ts.
 
 import { type AppCaller, userIdOf } from "@weir/protocol"
 import { hearsPresence } from "../../../core/users/index.ts"
 import type { Delivery } from "../../../events/event.ts"
+import { hearThenRead } from "../../../events/hear-then-read.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
 import type { Read } from "../../../store/database.ts"
-import type { People } from "../members/index.ts"
+import { type People, selectMembers } from "../members/index.ts"
 import { type Channel, type ChannelAccess, canRead, channelAccess, requireEnabled } from "../types/index.ts"
 import type { Channels } from "./cache.ts"
 import { watchingChanged } from "./events.ts"
 import { limits } from "./limits.ts"
 import { channelOf } from "./rules.ts"
-import { selectOwnMemberships, selectStanding } from "./store.ts"
+import { type ChannelRow, selectOwnMemberships, selectStanding } from "./store.ts"
 
 export interface WatchParts {
   readonly sockets: Pick<Sockets, "subscribe" | "unsubscribe" | "subscriberCount">
@@ -21,46 +22,100 @@ export interface WatchParts {
   readonly tell: (appId: number, deliveries: readonly Delivery[]) => void
 }
 
-export interface Watch {
+/** A channel and what the caller is to it. */
+export interface Standing {
+  readonly access: ChannelAccess
+  readonly row: ChannelRow
+}
+
+interface Asked {
   readonly principal: AppCaller
   readonly appId: number
-  readonly connectionId: string
-  readonly channels: readonly ChannelAccess[]
-  /** Whose presence is followed, beside the channels. */
-  readonly presenceOf: readonly string[]
-  readonly watches: boolean
+  readonly connectionId: string | null
+  readonly body: { readonly watch?: boolean; readonly presence?: boolean }
+  readonly read: Read
   readonly now: number
 }
 
-/** Subscribes a socket after the change is committed. Throws connectionNotFound. */
-export async function follow(parts: WatchParts, read: Read, watch: Watch): Promise<void> {
-  const { principal, appId, connectionId, channels, now } = watch
+/** One of the caller's own sockets. */
+interface Watcher {
+  readonly principal: AppCaller
+  readonly appId: number
+  readonly userId: string
+  readonly connectionId: string
+  readonly now: number
+}
+
+/**
+ * Binds the caller's socket where that was asked for. Answers the channels to read the state of: those that are watched
+ * as they are once they are heard, without those that are gone, the others as they were. One that the caller may not
+ * have any more is among them and not heard. `members`: whose presence is followed, a page of each channel's; null:
+ * nobody's. Throws connectionNotFound, and rateLimit where the socket has no room for all.
+ */
+export async function watchIfAsked(
+  parts: WatchParts,
+  { principal, appId, connectionId, body, read, now }: Asked,
+  found: readonly Standing[],
+  members: { readonly limit: number; readonly offset: number } | null,
+): Promise<readonly Standing[]> {
+  const { watch = false, presence = false } = body
   const userId = userIdOf(principal)
-  if (userId === null) return
-  const channelTopics = watch.watches ? channels.map(({ channel }) => topics.channel(appId, channel.cid)) : []
-  const presenceTopics = [...new Set(watch.presenceOf)]
+  if (userId === null || connectionId === null || !(watch || presence)) return found
+  const open = found.filter(({ access }) => requireEnabled(principal, access.channel).allowed)
+  // Whoever made a channel does not hear it with a token that only writes.
+  const watched = watch ? open.filter(({ access }) => canRead(principal, access).allowed) : []
+  const pages =
+    presence && members !== null
+      ? await Promise.all(open.map(({ row }) => selectMembers(read, appId, row.cid, members)))
+      : []
+  const standing = await follow(
+    parts,
+    read,
+    { principal, appId, userId, connectionId, now },
+    watched.map(({ access }) => access.channel),
+    pages.flat().map((member) => member.user_id),
+  )
+  return found.flatMap((each) => (watched.includes(each) ? (standing.get(each.row.cid) ?? []) : each))
+}
+
+/** Subscribes a socket and answers the channels as they are from then on, by cid; those that are gone are missing. */
+function follow(
+  parts: WatchParts,
+  read: Read,
+  watcher: Watcher,
+  channels: readonly Channel[],
+  presenceOf: readonly string[],
+): Promise<ReadonlyMap<string, Standing>> {
+  const { principal, appId, userId, connectionId } = watcher
+  const topicOf = ({ cid }: Channel): string => topics.channel(appId, cid)
+  const presenceTopics = [...new Set(presenceOf)]
     .slice(0, limits.presenceMembersMax)
     .filter((id) => hearsPresence(principal, id))
     .map((id) => topics.presence(appId, id))
-  await parts.sockets.subscribe({ connectionId, appId, userId, topics: [...channelTopics, ...presenceTopics] })
-  if (!watch.watches) return
+  const subscription = { connectionId, appId, userId, topics: [...channels.map(topicOf), ...presenceTopics] }
+  return hearThenRead(parts.sockets, subscription, async () => {
+    const state = await standingNow(read, watcher, channels)
+    const mayHear = ({ cid }: Channel): boolean => {
+      const access = state.get(cid)?.access
+      return (
+        access !== undefined && canRead(principal, access).allowed && requireEnabled(principal, access.channel).allowed
+      )
+    }
+    await tellWatching(parts, watcher, channels.filter(mayHear).filter(tellsWatching))
+    return { state, lost: channels.filter((channel) => !mayHear(channel)).map(topicOf) }
+  })
+}
 
-  // Whoever is sent away loses their subscriptions when that event arrives. If it arrived before this subscription,
-  // then its change was committed before, and the database says so now; caches might not.
-  const lost = await noLongerReadable(read, watch, userId)
-  if (lost.length > 0) {
-    const lostTopics = lost.map(({ cid }) => topics.channel(appId, cid))
-    await parts.sockets.unsubscribe({ connectionId, appId, userId, topics: lostTopics })
-  }
+async function tellWatching(
+  parts: WatchParts,
+  { appId, userId, now }: Watcher,
+  channels: readonly Channel[],
+): Promise<void> {
+  if (channels.length === 0) return
   const user = await parts.people.one(appId, userId)
-  const told = channels
-    .map(({ channel }) => channel)
-    .filter(tellsWatching)
-    .filter((channel) => !lost.includes(channel))
-  if (told.length === 0) return
   parts.tell(
     appId,
-    told.map((channel) => {
+    channels.map((channel) => {
       const count = parts.sockets.subscriberCount(topics.channel(appId, channel.cid))
       return watchingChanged("user.watching.start", channel, user, count, now)
     }),
@@ -68,18 +123,17 @@ export async function follow(parts: WatchParts, read: Read, watch: Watch): Promi
 }
 
 /** Ends the watching of one channel. A socket that is gone is fine. */
-export async function unfollow(parts: WatchParts, watch: Omit<Watch, "watches" | "presenceOf">): Promise<void> {
-  const { principal, appId, connectionId, channels, now } = watch
-  const userId = userIdOf(principal)
-  if (userId === null) return
-  for (const { channel } of channels) {
-    const topic = topics.channel(appId, channel.cid)
-    await parts.sockets.unsubscribe({ connectionId, appId, userId, topics: [topic] })
-    if (!tellsWatching(channel)) continue
-    const user = await parts.people.one(appId, userId)
-    const count = parts.sockets.subscriberCount(topic)
-    parts.tell(appId, [watchingChanged("user.watching.stop", channel, user, count, now)])
-  }
+export async function unfollow(
+  parts: WatchParts,
+  { appId, userId, connectionId, now }: Omit<Watcher, "principal">,
+  channel: Channel,
+): Promise<void> {
+  const topic = topics.channel(appId, channel.cid)
+  await parts.sockets.unsubscribe({ connectionId, appId, userId, topics: [topic] })
+  if (!tellsWatching(channel)) return
+  const user = await parts.people.one(appId, userId)
+  const count = parts.sockets.subscriberCount(topic)
+  parts.tell(appId, [watchingChanged("user.watching.stop", channel, user, count, now)])
 }
 
 /** Tells the other watchers of channels that a socket of the user, which watched them, is gone. */
@@ -105,19 +159,21 @@ export async function stoppedWatching(
 
 const tellsWatching = (channel: Channel): boolean => channel.type.config.connect_events
 
-async function noLongerReadable(read: Read, { principal, appId, channels }: Watch, userId: string): Promise<Channel[]> {
-  const cids = channels.map(({ channel }) => channel.cid)
-  const [standing, memberships] = await Promise.all([
+async function standingNow(
+  read: Read,
+  { appId, userId }: Watcher,
+  channels: readonly Channel[],
+): Promise<ReadonlyMap<string, Standing>> {
+  const cids = channels.map(({ cid }) => cid)
+  const [rows, memberships] = await Promise.all([
     selectStanding(read, appId, cids),
     selectOwnMemberships(read, appId, userId, cids),
   ])
-  return channels
-    .map(({ channel }) => channel)
-    .filter(({ cid }) => {
-      const row = standing.get(cid)
-      const channel = row === undefined ? null : channelOf(row)
-      if (channel === null || channel.deletedAt !== null) return true
-      const isReadable = canRead(principal, channelAccess(channel, memberships.get(cid) ?? null)).allowed
-      return !isReadable || !requireEnabled(principal, channel).allowed
-    })
+  const standing = new Map<string, Standing>()
+  for (const [cid, row] of rows) {
+    const channel = channelOf(row)
+    if (channel === null || channel.deletedAt !== null) continue
+    standing.set(cid, { access: channelAccess(channel, memberships.get(cid) ?? null), row })
+  }
+  return standing
 }

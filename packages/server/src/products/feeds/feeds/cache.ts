@@ -9,7 +9,7 @@ import type { Presence } from "../../../events/presence.ts"
 import type { Read, Tx } from "../../../store/database.ts"
 import { limits } from "./limits.ts"
 import { absentFeed, feedResource, knows, noRelation, type Relation } from "./rules.ts"
-import { type Feed, selectFeed } from "./store.ts"
+import { type Feed, type FeedRow, selectFeed, selectFeedRows } from "./store.ts"
 
 export type Feeds = Cache<Feed>
 
@@ -28,6 +28,8 @@ export const feedKey = (appId: number, feed: string): string => cacheKey(appId, 
 /** How users stand to feeds; the follows module answers it. */
 export interface Relations {
   of(appId: number, feed: string, userId: string): Awaitable<Relation>
+  /** The same out of the database, for those who must not be told what was true a moment ago. */
+  stored(read: Read, appId: number, feed: string, userId: string): Promise<Relation>
   /** Forgets how these users stand to the feed once the change is committed. */
   dropAfter(tx: Tx, appId: number, feed: string, userIds: readonly string[]): void
 }
@@ -44,6 +46,8 @@ export interface FeedLookUp {
   find(principal: AppCaller, name: string): Awaitable<LoadedFeed | null>
   /** Throws notFoundError when there is no such feed. Decides nothing. */
   get(principal: AppCaller, name: string): Awaitable<LoadedFeed>
+  /** The feed with its counters out of the database; null when there is none. Decides nothing. */
+  stored(read: Read, principal: AppCaller, name: string): Promise<(LoadedFeed & { readonly feed: FeedRow }) | null>
   /**
    * The feeds that a request names, each once and in its order, if the caller may know of every one. For `load`, before
    * anything else of the request is looked at: what else is wrong with it must not tell a hidden feed from an absent
@@ -53,11 +57,14 @@ export interface FeedLookUp {
 }
 
 export function createFeedLookUp(feeds: Feeds, relations: Relations): FeedLookUp {
-  const relationOf = (principal: AppCaller, feed: Feed): Awaitable<Relation> => {
+  /** Whose relation to the feed counts; null: whoever owns the feed needs no other right to it, and a server none. */
+  const relatedId = (principal: AppCaller, feed: Feed): string | null => {
     const userId = userIdOf(principal)
-    // Whoever owns the feed needs no other right to it.
-    if (userId === null || principal.kind === "anonymous" || userId === feed.created_by_id) return noRelation
-    return relations.of(feed.app_id, feed.feed, userId)
+    return principal.kind === "anonymous" || userId === feed.created_by_id ? null : userId
+  }
+  const relationOf = (principal: AppCaller, feed: Feed): Awaitable<Relation> => {
+    const userId = relatedId(principal, feed)
+    return userId === null ? noRelation : relations.of(feed.app_id, feed.feed, userId)
   }
   const find = (principal: AppCaller, name: string): Awaitable<LoadedFeed | null> =>
     chain(feeds.get(feedKey(principal.appId, name)), (feed) =>
@@ -76,6 +83,13 @@ export function createFeedLookUp(feeds: Feeds, relations: Relations): FeedLookUp
         if (found === null) throw absentFeed(name)
         return found
       }),
+    async stored(read, principal, name) {
+      const feed = (await selectFeedRows(read, principal.appId, [name])).get(name)
+      if (feed === undefined) return null
+      const userId = relatedId(principal, feed)
+      const relation = userId === null ? noRelation : await relations.stored(read, feed.app_id, name, userId)
+      return { feed, relation, resource: feedResource(feed, relation) }
+    },
     async known(principal, names) {
       const unique = [...new Set(names)]
       const found = await Promise.all(unique.map((name) => find(principal, name)))

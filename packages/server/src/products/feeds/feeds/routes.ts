@@ -1,15 +1,17 @@
 import {
   ANONYMOUS_USER_ID,
   type AppCaller,
+  type InputOf,
   inputError,
   type OutputOf,
   feeds as operations,
   userIdOf,
 } from "@weir/protocol"
-import { can, hide, requireAllowed } from "../../../authorize/decide.ts"
+import { can, hide, type Resource, requireAllowed } from "../../../authorize/decide.ts"
 import { uuid } from "../../../base/ids.ts"
 import { insertTask, newTask } from "../../../core/tasks/index.ts"
 import { requireUsers } from "../../../core/users/index.ts"
+import { hearThenRead } from "../../../events/hear-then-read.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { type Route, route } from "../../../request/route.ts"
 import type { Read, Tx } from "../../../store/database.ts"
@@ -62,6 +64,7 @@ import {
 } from "./store.ts"
 
 type FeedState = OutputOf<typeof operations.getOrCreateFeed>
+type StateInput = InputOf<typeof operations.getOrCreateFeed>["body"]
 
 interface ReadContext {
   readonly read: Read
@@ -125,25 +128,51 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
 
   const dropFeed = (tx: Tx, appId: number, name: string): void => tx.afterCommit(() => feeds.drop(feedKey(appId, name)))
 
-  /** Binds the caller's socket to the feed's events, unless the right to hear them went away meanwhile. */
-  const watch = async (principal: AppCaller, connectionId: string | null, name: string): Promise<void> => {
-    if (connectionId === null || principal.kind === "server") return
+  /** Binds the caller's socket to the feed's events; answers the feed as it is from then on, null when it is gone. */
+  const watch = async (read: Read, principal: AppCaller, connectionId: string, name: string) => {
     const { appId } = principal
     const userId = userIdOf(principal) ?? ANONYMOUS_USER_ID
-    const topicsNow = async (): Promise<string[]> => {
-      const { feed, relation } = await lookUp.get(principal, name)
-      return audiencesFor(principal, feed, relation).map((audience) => audienceTopic(appId, name, audience))
+    const topicsFor = ({ feed, relation }: LoadedFeed): string[] =>
+      audiencesFor(principal, feed, relation).map((audience) => audienceTopic(appId, name, audience))
+    const wanted = topicsFor(await lookUp.get(principal, name))
+    return hearThenRead(parts.sockets, { connectionId, appId, userId, topics: wanted }, async () => {
+      const state = await lookUp.stored(read, principal, name)
+      const still = state === null ? [] : topicsFor(state)
+      return { state, lost: wanted.filter((topic) => !still.includes(topic)) }
+    })
+  }
+
+  /** What the answer shows of a feed, besides that it is new. */
+  const stateOf = async (
+    read: Read,
+    principal: AppCaller,
+    { feed: row, resource }: { readonly feed: FeedRow; readonly resource: Resource },
+    body: StateInput,
+  ) => {
+    const { limit = operations.feedLimits.activitiesPageDefault, next } = body
+    const feed = await shownFeed(principal, row, resource)
+    const members = await pageFeedMembers(read, row.app_id, row.feed, body.member_pagination ?? {}, {
+      limitDefault: operations.feedLimits.membersPageDefault,
+      limitMax: operations.feedLimits.membersPageMax,
+    })
+    const context = { read, principal, feed: row }
+    return {
+      feed,
+      aggregated_activities: [],
+      pinned_activities: [],
+      ...(await parts.readActivities({ ...context, limit, next })),
+      ...(await parts.readFollows({
+        ...context,
+        followers: body.followers_pagination ?? {},
+        following: body.following_pagination ?? {},
+      })),
+      members: await shownMembers(row.app_id, members.rows),
+      member_pagination: cursorsOf(members),
     }
-    const before = await topicsNow()
-    await parts.sockets.subscribe({ connectionId, appId, userId, topics: before })
-    const still = new Set(await topicsNow())
-    const lost = before.filter((topic) => !still.has(topic))
-    if (lost.length > 0) await parts.sockets.unsubscribe({ connectionId, appId, userId, topics: lost })
   }
 
   return [
     route(operations.getOrCreateFeed, {
-      writes: true,
       actor: "required",
       load: async ({ principal, input, connectionId }) => {
         const { feed_group_id, feed_id } = input.path
@@ -164,51 +193,38 @@ export function feedRoutes(parts: FeedRouteParts): Route[] {
               () => absentFeed(name),
             )
           : mayRead(principal, existing.resource),
-      async handle({ appId, principal, actor, input, name, existing, read, tx, now }) {
-        const owner = actor as string
-        const { data = {}, limit = operations.feedLimits.activitiesPageDefault } = input.body
-        const made = existing === null ? newFeed(appId, input.path, data, owner, now) : null
-        const created =
-          made !== null &&
-          (await create(tx, made, memberRows(made, data.members ?? [], principal.kind === "server", now)))
-        // What is there already is read outside the transaction, whose connection others wait for.
-        const source = existing === null ? tx : read
-        const row = (await selectFeedRows(source, appId, [name])).get(name)
+      async change({ appId, principal, actor, input, name, existing, tx, now }) {
+        const none = { created: null }
+        if (existing !== null) return none
+        const { data = {} } = input.body
+        const made = newFeed(appId, input.path, data, actor as string, now)
+        if (!(await create(tx, made, memberRows(made, data.members ?? [], principal.kind === "server", now))))
+          return none
+        const row = (await selectFeedRows(tx, appId, [name])).get(name)
         if (row === undefined) throw absentFeed(name)
-        const relation = existing?.relation ?? (created ? noRelation : await relations.of(appId, name, owner))
-        const resource = feedResource(row, relation)
-        // Somebody may have made the feed, or closed it, between the decision and now.
-        if (!created) requireAllowed(mayRead(principal, resource))
-        const feed = await shownFeed(principal, row, resource)
-        const context = { read: source, principal, feed: row }
-        const members = await pageFeedMembers(source, appId, name, input.body.member_pagination ?? {}, {
-          limitDefault: operations.feedLimits.membersPageDefault,
-          limitMax: operations.feedLimits.membersPageMax,
-        })
-        const state = {
-          ...(await parts.readActivities({ ...context, limit, next: input.body.next })),
-          ...(await parts.readFollows({
-            ...context,
-            followers: input.body.followers_pagination ?? {},
-            following: input.body.following_pagination ?? {},
-          })),
-          members: await shownMembers(appId, members.rows),
-          member_pagination: cursorsOf(members),
-        }
-        if (created) {
-          tx.emit(feedCreated({ appId, feed: row, now, user: feed.created_by }, feed, state.members))
-          dropFeed(tx, appId, name)
-          relations.dropAfter(
-            tx,
-            appId,
-            name,
-            members.rows.map((member) => member.user_id),
-          )
-        }
-        return { created, feed, aggregated_activities: [], pinned_activities: [], ...state }
+        // All of it is read here, so that a page which cannot be read leaves no feed behind.
+        const created = await stateOf(tx, principal, { feed: row, resource: feedResource(row, noRelation) }, input.body)
+        tx.emit(feedCreated({ appId, feed: row, now, user: created.feed.created_by }, created.feed, created.members))
+        dropFeed(tx, appId, name)
+        relations.dropAfter(
+          tx,
+          appId,
+          name,
+          created.members.map((member) => member.user.id),
+        )
+        return { created }
       },
-      after: ({ principal, connectionId, input, name }) =>
-        input.body.watch ? watch(principal, connectionId, name) : undefined,
+      async handle({ principal, input, name, created, connectionId, read }) {
+        const watches = input.body.watch === true && connectionId !== null && principal.kind !== "server"
+        if (created !== null && !watches) return { created: true, ...created }
+        const found = watches
+          ? await watch(read, principal, connectionId, name)
+          : await lookUp.stored(read, principal, name)
+        if (found === null) throw absentFeed(name)
+        // Somebody may have made the feed, or closed it, between the decision and now.
+        if (created === null) requireAllowed(mayRead(principal, found.resource))
+        return { created: created !== null, ...(await stateOf(read, principal, found, input.body)) }
+      },
     }),
 
     route(operations.changeFeedVisibility, {

@@ -11,23 +11,28 @@ export function createRelations(caches: Caches, read: Read): Relations {
   const relations = caches.create<Relation>({
     name: "feed-relations",
     entriesMax: limits.relationsCachedMax,
-    async load(key) {
+    load(key) {
       const [appId, feed, userId] = key.split("|") as [string, string, string]
-      const [member, follows] = await Promise.all([
-        selectFeedMember(read, Number(appId), feed, userId),
-        isFollower(read, Number(appId), feed, userId),
-      ])
-      return { memberRole: member?.role ?? null, follows }
+      return stored(read, Number(appId), feed, userId)
     },
   })
   const keyOf = (appId: number, feed: string, userId: string): string => cacheKey(appId, `${feed}|${userId}`)
   return {
     // Loaded for everybody, strangers too, so null never comes.
     of: (appId, feed, userId) => relations.get(keyOf(appId, feed, userId)) as Awaitable<Relation>,
+    stored,
     dropAfter(tx, appId, feed, userIds) {
       tx.afterCommit(() => {
         for (const userId of userIds) relations.drop(keyOf(appId, feed, userId))
       })
     },
   }
+}
+
+async function stored(read: Read, appId: number, feed: string, userId: string): Promise<Relation> {
+  const [member, follows] = await Promise.all([
+    selectFeedMember(read, appId, feed, userId),
+    isFollower(read, appId, feed, userId),
+  ])
+  return { memberRole: member?.role ?? null, follows }
 }

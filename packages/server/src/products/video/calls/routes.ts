@@ -30,6 +30,7 @@ import {
   userResponse,
   usersById,
 } from "../../../core/users/index.ts"
+import { hearThenRead } from "../../../events/hear-then-read.ts"
 import type { Presence } from "../../../events/presence.ts"
 import type { Sockets } from "../../../events/sockets.ts"
 import { topics } from "../../../events/topics.ts"
@@ -117,25 +118,34 @@ export function callRoutes(parts: CallRouteParts): Route[] {
   const known = (principal: AppCaller, { cid, resource }: Loaded): Decision =>
     hide(mayKnow(principal, actions.readCall, resource), () => absent(cid))
 
-  /** Binds the caller's socket to the call's events, unless the right to hear them went away meanwhile. */
-  const watch = async (principal: AppCaller, connectionId: string | null, type: string, cid: string): Promise<void> => {
-    if (connectionId === null || principal.kind === "server") return
-    const { appId } = principal
-    const mayHear = async (): Promise<boolean> => {
-      const view = await calls.get(callKey(appId, cid))
-      return isAllowed(principal, actions.readCall, callResource(principal, type, cid, view))
-    }
+  /**
+   * Binds the caller's socket to the call's events, where one was named; answers the call as it is from then on. Throws
+   * notFoundError when it is gone or closed to the caller by then.
+   */
+  const watch = async (
+    read: Read,
+    principal: AppCaller,
+    connectionId: string | null,
+    view: CallView,
+  ): Promise<CallView> => {
+    const { app_id: appId, type, cid } = view.call
+    const mayHear = (seen: CallView): boolean =>
+      isAllowed(principal, actions.readCall, callResource(principal, type, cid, seen))
     // Whoever made a call does not hear it with a token that only writes.
-    if (!(await mayHear())) return
+    if (connectionId === null || principal.kind === "server" || !mayHear(view)) return view
     const userId = userIdOf(principal) ?? ANONYMOUS_USER_ID
     const subscription = { connectionId, appId, userId, topics: [topics.call(appId, cid)] }
-    await parts.sockets.subscribe(subscription)
-    if (!(await mayHear())) await parts.sockets.unsubscribe(subscription)
+    const now = await hearThenRead(parts.sockets, subscription, async () => {
+      const stored = await selectView(read, appId, cid)
+      const state = stored !== null && mayHear(stored) ? stored : null
+      return { state, lost: state === null ? subscription.topics : [] }
+    })
+    if (now === null) throw absent(cid)
+    return now
   }
 
   return [
     route(operations.getOrCreateCall, {
-      writes: true,
       actor: "required",
       actorOf: ({ body }) => body.data?.created_by_id ?? body.data?.created_by?.id,
       load: ({ appId, principal, input }) => {
@@ -159,18 +169,19 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         const creatable = can(principal, actions.createCall, absentCall)
         return readable.allowed || creatable.allowed ? readable : creatable
       },
-      async handle({ appId, principal, actor, input, cid, existing, tx, now }) {
+      async change({ appId, principal, actor, input, cid, existing, tx, now }) {
         const creator = actor as string
         const { view, created } =
           existing === null
             ? await create(tx, newCall(appId, cid, input, creator, now), input.body.data?.members ?? [], now)
             : { view: existing, created: false }
         if (!created) requireReadable(principal, view, rings(input.body))
-        const answer = await state(tx, principal, view, input.body.members_limit)
+        if (!created && !rings(input.body)) return { view, created }
         const first = view.members.slice(0, limits.membersPerEventMax)
+        const { call } = await state(tx, principal, view, 0)
         const person = await people(tx, appId, [creator, ...first.map((member) => member.user_id)])
         const members = first.map((member) => memberResponse(member, person(member.user_id)))
-        const event = { appId, call: answer.call, now }
+        const event = { appId, call, now }
         if (created) {
           tx.emit(callCreated(event, members))
           dropCall(calls, tx, appId, cid)
@@ -183,16 +194,21 @@ export function callRoutes(parts: CallRouteParts): Route[] {
         }
         if (input.body.ring) tx.emit(callRing("call.ring", event, ring))
         if (input.body.notify) tx.emit(callRing("call.notification", event, ring))
-        return { created, ...answer }
+        return { view, created }
       },
-      after: ({ principal, connectionId, input, cid }) => watch(principal, connectionId, input.path.type, cid),
+      async handle({ principal, connectionId, input, view, created, read }) {
+        const seen = await watch(read, principal, connectionId, view)
+        return { created, ...(await state(read, principal, seen, input.body.members_limit)) }
+      },
     }),
 
     route(operations.getCall, {
       load: ({ appId, principal, input }) => load(appId, principal, input.path.type, input.path.id),
       authorize: ({ principal, ...loaded }) => visible(principal, loaded),
-      handle: ({ principal, view, input, read }) => state(read, principal, view, input.query.members_limit),
-      after: ({ principal, connectionId, input, cid }) => watch(principal, connectionId, input.path.type, cid),
+      async handle({ principal, connectionId, view, input, read }) {
+        const seen = await watch(read, principal, connectionId, view)
+        return state(read, principal, seen, input.query.members_limit)
+      },
     }),
 
     route(operations.updateCall, {
