@@ -52,15 +52,12 @@ export interface ChatChannelParts {
   channel: Channel
   operations: Operations
   data: Flat
-  listen: Listen
-  off(type: string, listener: ChatListener): void
   state?: ChannelState
 }
 
-export function createChatChannel({ channel, operations, data, listen, off, state }: ChatChannelParts): ChatChannel {
+export function createChatChannel({ channel, operations, data, state }: ChatChannelParts): ChatChannel {
   let snapshot: FlatAnswer<ChannelState> | null = state === undefined ? null : fromWire(state)
-  // Each listener is wrapped to hear this channel only; the wrapper is what must be taken off again.
-  const wrappers = new Map<string, Map<ChatListener, ChatListener>>()
+  const stops = new Map<string, Map<ChatListener, () => void>>()
 
   const idOrThrow = () => {
     if (channel.id === null) throw new TypeError("the channel has no id yet: call create() or watch() first")
@@ -104,19 +101,15 @@ export function createChatChannel({ channel, operations, data, listen, off, stat
       const type = typeof typeOrListener === "string" ? typeOrListener : "*"
       const listener = (maybeListener ?? typeOrListener) as ChatListener
       self.off(type, listener)
-      const wrapper: ChatListener = (event) => {
-        if (event.cid !== undefined && event.cid === self.cid) listener(event)
-      }
-      const ofType = wrappers.get(type) ?? new Map<ChatListener, ChatListener>()
-      wrappers.set(type, ofType.set(listener, wrapper))
-      listen(type, wrapper)
+      const stop = channel.on(type, (event) => listener(fromWire<ChatEvent>(event)))
+      const ofType = stops.get(type) ?? new Map<ChatListener, () => void>()
+      stops.set(type, ofType.set(listener, stop))
       return { unsubscribe: () => self.off(type, listener) }
     },
 
     off(type, listener) {
-      const wrapper = wrappers.get(type)?.get(listener)
-      wrappers.get(type)?.delete(listener)
-      if (wrapper !== undefined) off(type, wrapper)
+      stops.get(type)?.get(listener)?.()
+      stops.get(type)?.delete(listener)
     },
   }
   return self

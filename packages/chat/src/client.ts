@@ -281,8 +281,6 @@ export class StreamChat {
       channel: this.#client.channel(type, id, wireData),
       operations: this.#client.operations,
       data,
-      listen: ((eventType: string, listener: ChatListener) => this.on(eventType, listener)) as ChatChannel["on"],
-      off: (eventType, listener) => this.off(eventType, listener),
       state,
     })
   }

@@ -1,6 +1,6 @@
 // One channel, as an app holds it.
 
-import type { EventOf, Listener } from "./emitter.ts"
+import { type EventOf, hear, type Listener } from "./emitter.ts"
 import type { WeirEvent } from "./events.ts"
 import { limits } from "./limits.ts"
 import type { Bound, Operations } from "./operations.ts"
@@ -33,7 +33,10 @@ export interface Channel {
   readonly id: string | null
   /** `type:id`, or null as long as there is no id. */
   readonly cid: string | null
-  /** Creates the channel unless it exists, reads it, and receives its events from now on. */
+  /**
+   * Creates the channel unless it exists, reads it, and receives its events from now on. Events come from a moment
+   * before the state is read, so listen before you call it, and take what comes twice, by its id, once.
+   */
   watch(request?: Omit<QueryChannelRequest, "watch">): Promise<Answer<ChannelState>>
   /** Creates the channel unless it exists, and reads it. */
   query(request?: QueryChannelRequest): Promise<Answer<ChannelState>>
@@ -59,6 +62,9 @@ export function createChannel(
 ): Channel {
   const { operations, timers } = parts
   let knownId = id
+  let unnamedQueries = 0
+  /** What may be for this channel, in its order, as long as only the answer of a query can tell. */
+  let held: { readonly cid: string; readonly give: () => void }[] = []
   let typingSinceMs: number | null = null
   let typingParent: string | undefined
   let idleTimer: TimerHandle = null
@@ -112,21 +118,43 @@ export function createChannel(
       await typing("typing.stop")
     },
 
-    on: (eventType, listener) =>
-      parts.on(eventType, (event) => {
-        if (knownId !== null && (event as { cid?: string }).cid === self.cid) listener(event)
-      }),
+    on(eventType, listener) {
+      let isOver = false
+      const stop = parts.on(eventType, (event) => {
+        const { cid } = event as { cid?: string }
+        if (cid === undefined) return
+        if (knownId !== null) {
+          if (cid === self.cid) listener(event)
+        } else if (unnamedQueries > 0 && cid.startsWith(`${type}:!`)) {
+          if (held.length >= limits.eventsHeldMax) held.shift()
+          held.push({ cid, give: () => isOver || hear(listener, event) })
+        }
+      })
+      return () => {
+        isOver = true
+        stop()
+      }
+    },
   }
   return self
 
   async function queried(request: QueryChannelRequest, bound: Bound): Promise<Answer<ChannelState>> {
     const full: QueryChannelRequest = data === undefined ? request : { ...request, data: { ...data, ...request.data } }
-    const answer =
-      knownId === null
-        ? await operations.channels.getOrCreateDistinct(type, full, bound)
-        : await operations.channels.getOrCreate(type, knownId, full, bound)
-    knownId = answer.channel.id
-    return answer
+    return knownId === null ? named(full, bound) : operations.channels.getOrCreate(type, knownId, full, bound)
+  }
+
+  /** The socket hears a channel sooner than the answer says which one it is, so its events wait for that. */
+  async function named(request: QueryChannelRequest, bound: Bound): Promise<Answer<ChannelState>> {
+    unnamedQueries += 1
+    try {
+      const answer = await operations.channels.getOrCreateDistinct(type, request, bound)
+      knownId = answer.channel.id
+      for (const { cid, give } of held) if (cid === self.cid) give()
+      return answer
+    } finally {
+      unnamedQueries -= 1
+      if (knownId !== null || unnamedQueries === 0) held = []
+    }
   }
 
   function idOrThrow(): string {

@@ -50,13 +50,16 @@ export function createEmitter<Events extends AnyEvent>(): Emitter<Events> {
     emit(event) {
       // A copy, because a listener may add or remove listeners while it runs.
       const heard = [...(listenersByType.get(event.type) ?? []), ...(listenersByType.get("*") ?? [])]
-      for (const listener of heard) {
-        try {
-          ;(listener as Listener<AnyEvent>)(event)
-        } catch (error) {
-          console.error(`weir: a listener for ${event.type} threw`, error)
-        }
-      }
+      for (const listener of heard) hear(listener as Listener<AnyEvent>, event)
     },
+  }
+}
+
+/** Gives an event to one listener; what that throws is logged. */
+export function hear<E extends AnyEvent>(listener: Listener<E>, event: E): void {
+  try {
+    listener(event)
+  } catch (error) {
+    console.error(`weir: a listener for ${event.type} threw`, error)
   }
 }

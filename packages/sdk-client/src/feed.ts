@@ -19,7 +19,10 @@ export interface Feed {
   readonly id: string
   /** `group:id`. */
   readonly fid: string
-  /** Creates the feed unless it exists, and reads a page of its activities. `watch` also receives its events. */
+  /**
+   * Creates the feed unless it exists, and reads a page of its activities. `watch` also receives its events, from a
+   * moment before the page is read: what comes twice has the same id.
+   */
   getOrCreate(request?: GetOrCreateFeedRequest): Promise<Answer<FeedState>>
   /** Adds an activity to this feed, and to those that `feeds` names besides. */
   addActivity(

@@ -62,6 +62,8 @@ export const limits = {
   watchBatchSize: 30,
   /** Users whose presence is followed again by one query; the page of that query. */
   presenceBatchSize: 100,
+  /** Events kept for a distinct channel while the answer that names it is on its way; the oldest beyond it are let go. */
+  eventsHeldMax: 500,
   /** `typing.start` goes out at most this often (contract/chat.md §9.5). */
   typingStartIntervalMs: 2_000,
   /** Idle time after the last keystroke before `typing.stop`. */

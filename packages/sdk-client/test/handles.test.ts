@@ -1,6 +1,6 @@
 // Channels, feeds and calls as apps hold them, and watching that outlives a reconnect.
 
-import { beforeEach, describe, expect, test } from "bun:test"
+import { beforeEach, describe, expect, spyOn, test } from "bun:test"
 import type { WeirClient } from "../src/client.ts"
 import { limits } from "../src/limits.ts"
 import { ann, annToken, eachTestHasItsOwnServer, newClient, refuse, server, story } from "./fixture.ts"
@@ -201,6 +201,44 @@ describe("handles", () => {
     expect(channel.cid).toBe("messaging:!members-x")
     expect(server.requests[0]?.body).toEqual({ data: { members: ["ann", "bob"] } })
   })
+
+  // The server lets the socket hear before it reads the state, so events may overtake the answer.
+  test.each(["general", null])(
+    "what is heard of channel %p before the answer of watch() reaches its listeners",
+    async (id) => {
+      const client = newClient()
+      await client.connect(ann, annToken)
+      const channel = client.channel("messaging", id, { members: ["ann", "bob"] })
+      const cid = id === null ? "messaging:!members-x" : `messaging:${id}`
+      const send = (frame: object) => server.sockets[0]?.send(JSON.stringify(frame))
+      const heard: string[] = []
+      const hear = ({ text }: { text?: unknown }) => heard.push(String(text))
+      channel.on("custom", () => {
+        throw new Error("only this listener fails")
+      })
+      channel.on("custom", hear as never)
+      const end = channel.on("custom", () => heard.push("late"))
+      const logged = spyOn(console, "error").mockImplementation(() => {})
+      const { promise: answer, resolve: answers } = Promise.withResolvers<Response>()
+      server.rest = () => answer
+      const watched = channel.watch()
+      await until("the server was asked", () => server.requests.length === 1)
+      const seen = new Promise<void>((resolve) => client.on("last", () => resolve()))
+      send({ type: "custom", cid: "messaging:!members-other", text: "of another channel" })
+      send({ type: "custom", cid, text: "first" })
+      send({ type: "custom", cid, text: "second" })
+      send({ type: "last" })
+      await seen
+      end()
+      answers(Response.json({ channel: { type: "messaging", id: cid.slice(10), cid }, messages: [], members: [] }))
+      await watched
+      expect(heard.filter((text) => text !== "late")).toEqual(["first", "second"])
+      // Whoever stopped listening is given nothing that waited.
+      expect(heard.filter((text) => text === "late")).toHaveLength(id === null ? 0 : 2)
+      expect(logged).toHaveBeenCalledTimes(2)
+      logged.mockRestore()
+    },
+  )
 
   test("a feed adds to itself and follows as itself", async () => {
     const client = newClient()

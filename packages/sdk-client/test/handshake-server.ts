@@ -50,7 +50,7 @@ export interface HandshakeServer {
   /** Instead of judging the token: a refusal, silence, or a close without a word. */
   script: ((frame: Record<string, unknown>) => Refusal | "silence" | number | null) | null
   /** Answers REST; a refusal by code, or the answer's members. */
-  rest: (request: SeenRequest) => Refusal | object | "hang" | Response
+  rest: (request: SeenRequest) => Refusal | object | "hang" | Response | Promise<Response>
   stop(): Promise<void>
 }
 
@@ -84,7 +84,7 @@ export function startHandshakeServer(): HandshakeServer {
       }
       self.requests.push(seen)
       const isAnonymous = request.headers.get("stream-auth-type") === "anonymous"
-      const answer = (isAnonymous ? null : judge(request.headers.get("authorization"))) ?? self.rest(seen)
+      const answer = (isAnonymous ? null : judge(request.headers.get("authorization"))) ?? (await self.rest(seen))
       if (answer === "hang") return new Promise<Response>(() => {})
       if (answer instanceof Response) return answer
       if (isRefusal(answer)) return Response.json(envelopeOf(answer), { status: answer.status })
