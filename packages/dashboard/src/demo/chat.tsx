@@ -3,6 +3,7 @@
 import { Badge, Box, Button, Group, Paper, ScrollArea, Stack, Text, TextInput } from "@mantine/core"
 import type { Message } from "@weir/sdk-client"
 import { type FormEvent, useEffect, useMemo, useRef, useState } from "react"
+import { later, merge } from "./merge.ts"
 import type { DemoPlaces } from "./server.ts"
 import type { DemoUser } from "./user.ts"
 
@@ -20,9 +21,10 @@ export interface SideProps {
 
 export function Chat({ me, other, places, session }: SideProps) {
   const [messages, setMessages] = useState<readonly Message[]>([])
-  const [othersRead, setOthersRead] = useState<string | null>(null)
+  /** When each of the two has read last; empty: never. */
+  const [othersRead, setOthersRead] = useState("")
+  const [ownRead, setOwnRead] = useState("")
   const [isTyping, setTyping] = useState(false)
-  const [unread, setUnread] = useState(0)
   const [text, setText] = useState("")
   const viewport = useRef<HTMLDivElement>(null)
   const channel = useMemo(
@@ -39,20 +41,22 @@ export function Chat({ me, other, places, session }: SideProps) {
       setTyping(isOn)
       if (isOn) typingTimer = setTimeout(() => setTyping(false), typingShownMs)
     }
+    const read = (userId: string, at: string): void => {
+      const setRead = userId === me.id ? setOwnRead : userId === other.id ? setOthersRead : null
+      setRead?.((before) => later(before, at))
+    }
     const load = async (): Promise<void> => {
       const state = await me.attempt("The channel did not open", () =>
         channel.watch({ messages: { limit: messagesShownMax }, presence: true }),
       )
       if (state === null || left) return
-      setMessages(state.messages)
-      setUnread(state.read?.find(({ user }) => user.id === me.id)?.unread_messages ?? 0)
-      setOthersRead(state.read?.find(({ user }) => user.id === other.id)?.last_read_message_id ?? null)
+      setMessages((shown) => merge(shown, state.messages, messagesShownMax))
+      for (const { user, last_read } of state.read ?? []) read(user.id, last_read)
     }
     const ends = [
       channel.on("message.new", ({ message }) => {
-        setMessages((shown) => [...shown.filter(({ id }) => id !== message.id), message].slice(-messagesShownMax))
+        setMessages((shown) => merge(shown, [message], messagesShownMax))
         if (message.user.id === me.id) return
-        setUnread((count) => count + 1)
         typing(false)
         me.say("info", "message.new")
       }),
@@ -62,10 +66,7 @@ export function Chat({ me, other, places, session }: SideProps) {
       channel.on("typing.stop", ({ user }) => {
         if (user.id === other.id) typing(false)
       }),
-      channel.on("message.read", ({ user, last_read_message_id: id }) => {
-        if (user.id === other.id) setOthersRead(id ?? null)
-        if (user.id === me.id) setUnread(0)
-      }),
+      channel.on("message.read", ({ user, created_at = "" }) => read(user.id, created_at)),
       // All that the other side learns of a failure: somebody went, and not why.
       me.client.on("user.presence.changed", ({ user }) => {
         if (user.id === other.id) me.say("info", `${other.name} is ${user.online ? "online again" : "offline"}`)
@@ -85,9 +86,15 @@ export function Chat({ me, other, places, session }: SideProps) {
     viewport.current?.scrollTo({ top: viewport.current.scrollHeight })
   }, [messages.length])
 
+  const unread = messages.filter(({ user, created_at }) => user.id !== me.id && created_at > ownRead).length
+  const newest = messages.at(-1)?.created_at ?? ""
   const markRead = (): void => {
     if (unread === 0) return
-    void me.attempt("Not marked as read", () => channel.markRead()).then((done) => done !== null && setUnread(0))
+    void me
+      .attempt("Not marked as read", () => channel.markRead())
+      .then((done) => {
+        if (done !== null) setOwnRead((before) => later(before, newest))
+      })
   }
   const submit = (event: FormEvent): void => {
     event.preventDefault()
@@ -97,7 +104,7 @@ export function Chat({ me, other, places, session }: SideProps) {
     void me.attempt("Not sent", () => channel.sendMessage({ text: written }))
   }
   const lastOwn = messages.findLast(({ user }) => user.id === me.id)
-  const isSeen = lastOwn !== undefined && othersRead !== null && readsUpTo(messages, othersRead, lastOwn.id)
+  const isSeen = lastOwn !== undefined && lastOwn.created_at <= othersRead
   return (
     <Stack gap="xs">
       <ScrollArea
@@ -170,8 +177,3 @@ const Bubble = ({ message, isOwn }: { message: Message; isOwn: boolean }) => (
     </Paper>
   </Box>
 )
-
-const readsUpTo = (messages: readonly Message[], readId: string, id: string): boolean => {
-  const at = messages.findIndex((message) => message.id === readId)
-  return at !== -1 && at >= messages.findIndex((message) => message.id === id)
-}

@@ -15,6 +15,7 @@ export function FeedSide({ me, other, session }: SideProps) {
   const [text, setText] = useState("")
   const [busy, setBusy] = useState(false)
   const left = useRef(false)
+  const loads = useRef(0)
   const feeds = useMemo(
     () => ({
       own: me.client.feed("user", me.id),
@@ -28,8 +29,11 @@ export function FeedSide({ me, other, session }: SideProps) {
     () =>
       me.attempt("The feed was not read", async () => {
         const page = { limit: activitiesShownMax }
+        loads.current += 1
+        const turn = loads.current
         const [own, timeline] = await Promise.all([feeds.own.getOrCreate(page), feeds.timeline.getOrCreate(page)])
-        if (left.current) return
+        // An answer that a newer question has overtaken knows less.
+        if (left.current || turn !== loads.current) return
         const all = new Map([...own.activities, ...timeline.activities].map((activity) => [activity.id, activity]))
         setPosts([...all.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1)).slice(0, activitiesShownMax))
         setFollowing(timeline.following.some(({ target_feed: target }) => target.feed === feeds.others.fid))
@@ -50,11 +54,12 @@ export function FeedSide({ me, other, session }: SideProps) {
       feeds.others.on("*", ({ type }) => heard(type)),
       me.client.on("connection.recovered", () => void load()),
     ]
-    void me.attempt("The feeds are not watched", async () => {
+    // What is read before the feeds are heard could miss a post in between.
+    const watched = me.attempt("The feeds are not watched", async () => {
       await feeds.own.getOrCreate({ watch: true, limit: 1 })
       await feeds.others.getOrCreate({ watch: true, limit: 1 })
     })
-    void load()
+    void watched.then(load)
     return () => {
       left.current = true
       for (const end of ends) end()
